@@ -1,0 +1,1 @@
+"""A vpype plug-in that draws: sketches by a transformer trained on human drawings."""
