@@ -1,0 +1,150 @@
+"""Pack drawings into one dataset file.
+
+    python -m training.prepare ../shared/data/quickdraw -o data/quickdraw.safetensors
+    python -m training.prepare data/cat.npz data/dog.ndjson -o data/pets.safetensors --limit 5000
+
+Takes Quick, Draw! ``.ndjson`` (simplified or raw) and sketch-rnn ``.npz``, single files or
+folders. A drawing that comes twice is kept once. The split into train, valid and test hangs on
+each drawing alone (see ``training.dataset``); the split inside ``.npz`` files is not used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import click
+from safetensors import SafetensorError
+from tqdm import tqdm
+
+from training import Refusal, dataset
+from training.dataset import SPLITS, Dataset, DatasetError, Drawing
+from training.readers import READERS, ReaderError, Skipped, read
+
+#: What Google asks to be written beside the data.
+QUICKDRAW = "Quick, Draw! dataset by Google, Inc., CC BY 4.0"
+#: Skipped records shown per file; of more, only the number.
+SHOWN = 10
+
+
+class Preparation:
+    """Reads files one after another and keeps what belongs into a dataset.
+
+    Args:
+        limit: Most drawings per class, None for all.
+
+    Attributes:
+        skipped: Records that were no drawings.
+        doubles: Drawings that had come before.
+        beyond: Drawings over the limit.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+        self.skipped = 0
+        self.doubles = 0
+        self.beyond = 0
+        self._seen: set[bytes] = set()
+        self._per_class: Counter[str] = Counter()
+
+    def drawings(self, paths: Iterable[Path]) -> Iterator[Drawing]:
+        """Yield what is kept of the files, with a progress bar; report what is skipped.
+
+        Raises:
+            ReaderError: A file cannot be read.
+        """
+        paths = list(paths)
+        total = sum(path.stat().st_size for path in paths)
+        with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+            for path in paths:
+                bar.set_description(path.stem, refresh=False)
+                yield from self._from_file(path)
+                bar.update(path.stat().st_size)
+
+    def _from_file(self, path: Path) -> Iterator[Drawing]:
+        skipped: list[Skipped] = []
+        for drawing in read(path, skipped.append):
+            if self._is_wanted(drawing):
+                yield drawing
+        for record in skipped[:SHOWN]:
+            tqdm.write(str(record), file=sys.stderr)
+        if len(skipped) > SHOWN:
+            tqdm.write(
+                f"{path}: {len(skipped) - SHOWN} more skipped",
+                file=sys.stderr,
+            )
+        self.skipped += len(skipped)
+
+    def _is_wanted(self, drawing: Drawing) -> bool:
+        if drawing.digest in self._seen:
+            self.doubles += 1
+            return False
+        if self.limit is not None and self._per_class[drawing.label] >= self.limit:
+            self.beyond += 1
+            return False
+        self._seen.add(drawing.digest)
+        self._per_class[drawing.label] += 1
+        return True
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the readable files among the paths and below them, sorted, each once.
+
+    Raises:
+        ReaderError: A path does not exist, or a folder holds nothing to read.
+    """
+    found: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            below = [file for file in path.rglob("*") if file.suffix in READERS]
+            if not below:
+                raise ReaderError(f"{path}: no {' or '.join(READERS)} files in this folder")
+            found.update(below)
+        else:
+            found.add(path)
+    return sorted(found)
+
+
+def table(packed: Dataset, preparation: Preparation, size: int) -> str:
+    """Describe a dataset and what was left out of it, one figure a line."""
+    rows = {
+        "drawings": len(packed),
+        "points": len(packed.points),
+        "classes": len(packed.classes),
+        **{split: len(packed.of(split)) for split in SPLITS},
+        "skipped": preparation.skipped,
+        "duplicates": preparation.doubles,
+        "over the limit": preparation.beyond,
+    }
+    lines = [f"{name:<14} {number:>12,}" for name, number in rows.items()]
+    return "\n".join([*lines, f"{'file, MiB':<14} {size / 2**20:>12,.1f}"])
+
+
+@click.command(help=__doc__)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    help="The dataset file to write.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Most drawings per class.")
+@click.option(
+    "--source", "sources", multiple=True, default=[QUICKDRAW], show_default=True,
+    help="Name and licence of the data, kept in the file. Can be repeated.",
+)
+def main(paths: Sequence[Path], output: Path, limit: int | None, sources: Sequence[str]) -> None:
+    preparation = Preparation(limit)
+    try:
+        files = find_files(paths)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        packed = dataset.save(preparation.drawings(files), output, sources)
+    except (ReaderError, DatasetError) as error:
+        raise Refusal(str(error)) from error
+    except (OSError, SafetensorError) as error:
+        raise Refusal(f"{output}: cannot be written ({error})") from error
+    click.echo(table(packed, preparation, output.stat().st_size))
+
+
+if __name__ == "__main__":
+    main()
