@@ -1,12 +1,4 @@
-"""Pack drawings into one dataset file.
-
-    python -m training.prepare ../shared/data/quickdraw -o data/quickdraw.safetensors
-    python -m training.prepare data/cat.npz data/dog.ndjson -o data/pets.safetensors --limit 5000
-
-Takes Quick, Draw! ``.ndjson`` (simplified or raw) and sketch-rnn ``.npz``, single files or
-folders. A drawing that comes twice is kept once. The split into train, valid and test hangs on
-each drawing alone (see ``training.dataset``); the split inside ``.npz`` files is not used.
-"""
+"""Pack drawings into one dataset file: ``python -m training.prepare --help``."""
 
 from __future__ import annotations
 
@@ -49,13 +41,12 @@ class Preparation:
         self._seen: set[bytes] = set()
         self._per_class: Counter[str] = Counter()
 
-    def drawings(self, paths: Iterable[Path]) -> Iterator[Drawing]:
+    def drawings(self, paths: Sequence[Path]) -> Iterator[Drawing]:
         """Yield what is kept of the files, with a progress bar; report what is skipped.
 
         Raises:
             ReaderError: A file cannot be read.
         """
-        paths = list(paths)
         total = sum(path.stat().st_size for path in paths)
         with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
             for path in paths:
@@ -64,18 +55,19 @@ class Preparation:
                 bar.update(path.stat().st_size)
 
     def _from_file(self, path: Path) -> Iterator[Drawing]:
-        skipped: list[Skipped] = []
-        for drawing in read(path, skipped.append):
-            if self._is_wanted(drawing):
-                yield drawing
-        for record in skipped[:SHOWN]:
+        before = self.skipped
+        shown: list[Skipped] = []
+
+        def report(record: Skipped) -> None:
+            self.skipped += 1
+            if len(shown) < SHOWN:
+                shown.append(record)
+
+        yield from filter(self._is_wanted, read(path, report))
+        for record in shown:
             tqdm.write(str(record), file=sys.stderr)
-        if len(skipped) > SHOWN:
-            tqdm.write(
-                f"{path}: {len(skipped) - SHOWN} more skipped",
-                file=sys.stderr,
-            )
-        self.skipped += len(skipped)
+        if more := self.skipped - before - len(shown):
+            tqdm.write(f"{path}: {more:,} more skipped", file=sys.stderr)
 
     def _is_wanted(self, drawing: Drawing) -> bool:
         if drawing.digest in self._seen:
@@ -102,14 +94,16 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
             if not below:
                 raise ReaderError(f"{path}: no {' or '.join(READERS)} files in this folder")
             found.update(below)
-        else:
+        elif path.exists():
             found.add(path)
+        else:
+            raise ReaderError(f"{path}: no such file")
     return sorted(found)
 
 
 def table(packed: Dataset, preparation: Preparation, size: int) -> str:
     """Describe a dataset and what was left out of it, one figure a line."""
-    rows = {
+    rows: dict[str, int] = {
         "drawings": len(packed),
         "points": len(packed.points),
         "classes": len(packed.classes),
@@ -122,18 +116,44 @@ def table(packed: Dataset, preparation: Preparation, size: int) -> str:
     return "\n".join([*lines, f"{'file, MiB':<14} {size / 2**20:>12,.1f}"])
 
 
-@click.command(help=__doc__)
+@click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False),
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
     help="The dataset file to write.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Most drawings per class.")
 @click.option(
-    "--source", "sources", multiple=True, default=[QUICKDRAW], show_default=True,
+    "--limit", type=click.IntRange(min=1), help="Keep only the first drawings of each class."
+)
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    default=[QUICKDRAW],
+    show_default=True,
     help="Name and licence of the data, kept in the file. Can be repeated.",
 )
-def main(paths: Sequence[Path], output: Path, limit: int | None, sources: Sequence[str]) -> None:
+def main(
+    paths: Sequence[Path], output: Path, limit: int | None, sources: Sequence[str]
+) -> None:
+    """Pack drawings into one dataset file.
+
+    PATHS are Quick, Draw! .ndjson files (simplified or raw), sketch-rnn .npz files, or
+    folders of them. A drawing that comes twice is kept once. A record that is no drawing is
+    reported and skipped; a file that cannot be read ends the command.
+
+    Which drawings are for training, validation and test hangs on each drawing alone, so that
+    it never changes; the sides inside .npz files are not kept.
+
+    Examples:
+
+    \b
+      python -m training.prepare data/simplified -o data/quickdraw.safetensors
+      python -m training.prepare cat.npz dog.ndjson -o pets.safetensors --limit 5000
+    """  # noqa: D301
     preparation = Preparation(limit)
     try:
         files = find_files(paths)
