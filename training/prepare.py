@@ -148,9 +148,8 @@ def main(
     Which drawings are for training, validation and test hangs on each drawing alone, so that
     it never changes; the sides inside .npz files are not kept.
 
-    Examples:
-
     \b
+    Examples:
       python -m training.prepare data/simplified -o data/quickdraw.safetensors
       python -m training.prepare cat.npz dog.ndjson -o pets.safetensors --limit 5000
     """  # noqa: D301
