@@ -1,0 +1,1 @@
+"""The vpype commands: options in, vpype document out."""

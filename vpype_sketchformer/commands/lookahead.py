@@ -1,0 +1,158 @@
+"""Commands that know their place in the pipeline: the `grid` that follows, the block around.
+
+vpype's `grid` is a block and wants an `end`. A line such as
+
+    vpype sketchgen -n 20 --class cat grid 5 4 linesort write out.svg
+
+has none: here, `grid 5 4` is the layout of the command before it. A `grid` that an `end`
+closes, or that follows any other command, keeps vpype's meaning.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import vpype_cli
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command stands in the pipeline.
+
+    Attributes:
+        layout: The `grid` that the command takes as a layout, None if there is none.
+        block: The innermost block command around it, None if there is none.
+        arguments: What was typed behind the command's name, without the layout.
+        layout_arguments: What was typed as the layout: empty, or `grid` and what follows it.
+    """
+
+    layout: click.Context | None
+    block: click.Context | None
+    arguments: tuple[str, ...]
+    layout_arguments: tuple[str, ...]
+
+
+class PlacedCommand(click.Command):
+    """A command that looks around itself: its callback gets its `Place` as `place`."""
+
+    #: The section of `vpype --help` that lists the command.
+    help_group = "Plugins"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command's own arguments, then the layout behind them."""
+        typed = tuple(args)
+        rest = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:
+            return rest
+        arguments = typed[: len(typed) - len(rest)]
+        blocks = _open_blocks(_contexts_before())
+        layout = None
+        if rest[:1] == ["grid"] and _is_layout(ctx, rest, depth=len(blocks)):
+            layout = _parse(ctx, rest)
+            ctx.args = rest = layout.args
+        ctx.params["place"] = Place(
+            layout=layout,
+            block=blocks[-1] if blocks else None,
+            arguments=arguments,
+            layout_arguments=typed[len(arguments) : len(typed) - len(rest)],
+        )
+        return rest
+
+
+def _parse(ctx: click.Context, args: list[str], **extra: Any) -> click.Context:
+    """Parse the next command of the chain; the context's `args` are what comes after it.
+
+    Raises:
+        click.UsageError: There is no such command, or its arguments are wrong.
+    """
+    assert ctx.parent is not None and isinstance(ctx.parent.command, click.Group)
+    name, command, rest = ctx.parent.command.resolve_command(ctx.parent, args)
+    assert command is not None
+    chain = {"allow_extra_args": True, "allow_interspersed_args": False}
+    return command.make_context(name, rest, parent=ctx.parent, **chain, **extra)
+
+
+def _contexts_before() -> list[click.Context]:
+    """Return the contexts of the commands before the one that is being parsed.
+
+    click keeps them in a local variable of the loop that parses a chain, and nowhere else.
+    """
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not click.Group.invoke.__code__:
+        frame = frame.f_back
+    return list(frame.f_locals.get("contexts", ())) if frame else []
+
+
+def _is_block(command: click.Command) -> bool:
+    """Tell whether a command opens a block: vpype's decorator gives them all one function."""
+    code = getattr(command.callback, "__code__", None)
+    return code is vpype_cli.grid.callback.__code__
+
+
+def _open_blocks(contexts: list[click.Context]) -> list[click.Context]:
+    """Return the blocks that are still open after these commands, the outermost first."""
+    blocks: list[click.Context] = []
+    for context in contexts:
+        if _is_block(context.command):
+            blocks.append(context)
+        elif context.command is vpype_cli.end and blocks:
+            blocks.pop()
+    return blocks
+
+
+def _is_layout(ctx: click.Context, args: list[str], depth: int) -> bool:
+    """Decide whether the `grid` at the head of ``args`` is a layout rather than a block.
+
+    It is a block if the line has an `end` for it. Every block needs its own: the one in
+    `repeat 2 sketchgen grid 2 2 end` belongs to `repeat`.
+
+    Args:
+        ctx: The command before the `grid`.
+        args: The rest of the line.
+        depth: How many blocks are open around the command.
+    """
+    commands: list[click.Command] = []
+    candidates: set[int] = set()  # a grid behind a command that could take it as a layout
+    previous = ctx.command
+    while args:
+        try:
+            step = _parse(ctx, args, resilient_parsing=True)
+        except click.UsageError:
+            break  # click reports it when it gets there
+        if step.info_name == "grid" and isinstance(previous, PlacedCommand):
+            candidates.add(len(commands))
+        commands.append(step.command)
+        previous, args = step.command, step.args
+    layouts: set[int] = set()
+    while 0 not in layouts:
+        opened, closed = _match(commands, depth, layouts)
+        found = candidates.intersection(opened)
+        if opened and not found:  # a true block lacks the end that a grid inside it took
+            inside = [i for i in closed if i in candidates and i > opened[-1]]
+            found = set(inside[-1:])
+        if not found:
+            return False
+        layouts |= found
+    return True
+
+
+def _match(
+    commands: list[click.Command], depth: int, layouts: set[int]
+) -> tuple[list[int], list[int]]:
+    """Match blocks and ends.
+
+    Returns:
+        The indices of the blocks that stay open, and of the closed ones in closing order; the
+        ``depth`` blocks opened before the commands count as negative.
+    """
+    opened = list(range(-depth, 0))
+    closed: list[int] = []
+    for i, command in enumerate(commands):
+        if command is vpype_cli.end and opened:
+            closed.append(opened.pop())
+        elif i not in layouts and _is_block(command):
+            opened.append(i)
+    return opened, closed
