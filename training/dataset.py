@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,7 +164,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
         classes=classes,
         sources=tuple(sources),
     )
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "points": dataset.points,
         "pen": dataset.pen,
         "starts": dataset.starts.astype(np.int32),
@@ -180,7 +179,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     }
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata)
-    os.replace(partial, path)
+    partial.replace(path)
     return dataset
 
 

@@ -7,14 +7,21 @@ box at the origin, 255 units on the longer side. The layout on paper scales them
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: What happens after a point, the third column of a stroke-3 array.
 DRAW, LIFT, END = 0, 1, 2
+
+#: Longer side of Quick, Draw!'s simplified drawings, and the epsilon of their simplification
+#: (Ramer 1972; Douglas & Peucker 1973), in pixels.
+FRAME = 255.0
+SIMPLIFICATION = 2.0
+#: Sharper turns, in radians, are corners however short their sides.
+SHARPEST_CURVE = np.radians(110)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +39,9 @@ class Sketch:
     finished: bool = True
 
     @classmethod
-    def from_stroke3(cls, points: NDArray[np.floating], scale: float, label: str = "") -> Sketch:
+    def from_stroke3(
+        cls, points: NDArray[np.floating], scale: float, label: str = ""
+    ) -> Sketch:
         """Build a sketch from offsets.
 
         Args:
@@ -80,13 +89,82 @@ class Sketch:
         """Return the sketch shifted by (dx, dy)."""
         return replace(self, strokes=tuple(s + np.array([dx, dy]) for s in self.strokes))
 
-    def smoothed(self, tolerance: float, corner: float = 60.0) -> Sketch:
+    def smoothed(self, tolerance: float) -> Sketch:
         """Replace the polylines by smooth curves through their points.
 
         Args:
             tolerance: Largest distance between the curve and the polyline that stands for
                 it, in the sketch's own unit.
-            corner: Turns sharper than this many degrees stay corners.
         """
-        strokes = tuple(smooth_stroke(s, tolerance, corner) for s in self.strokes)
+        left, top, right, bottom = self.bounds
+        detail = max(right - left, bottom - top) * SIMPLIFICATION / FRAME
+        strokes = tuple(smooth_stroke(s, tolerance, detail) for s in self.strokes)
         return replace(self, strokes=strokes)
+
+
+def smooth_stroke(
+    points: NDArray[np.float64], tolerance: float, detail: float
+) -> NDArray[np.float64]:
+    """Draw a centripetal Catmull-Rom spline through the points of a stroke.
+
+    Centripetal knots (Yuksel, Schaefer & Keyser 2011) neither loop nor overshoot where points
+    lie unevenly, as simplified ones do. Corners stay corners.
+
+    Args:
+        points: The stroke, (n, 2).
+        tolerance: Largest distance between curve and result.
+        detail: What simplification removed, see ``corners``.
+
+    Returns:
+        The flattened curve, (m, 2); it passes through all points.
+    """
+    moved = np.any(np.diff(points, axis=0) != 0, axis=1)
+    points = points[np.concatenate([[True], moved])]
+    if len(points) < 3:
+        return points
+    breaks = [0, *corners(points, detail), len(points) - 1]
+    pieces = [_spline(points[first : last + 1], tolerance) for first, last in pairwise(breaks)]
+    return np.concatenate([points[:1], *(piece[1:] for piece in pieces)])
+
+
+def corners(points: NDArray[np.float64], detail: float) -> NDArray[np.intp]:
+    """Find the points (n, 2) of a polyline that were corners before it was simplified.
+
+    Simplification leaves no arc higher than ``detail`` over its chord. A turn that, drawn
+    round, would rise clearly above that was a corner; a gentler one was a curve.
+
+    Returns:
+        Indices between the first and the last point.
+    """
+    steps = np.diff(points, axis=0)
+    lengths = np.hypot(*steps.T)
+    headings = np.arctan2(steps[:, 1], steps[:, 0])
+    turns = np.abs((np.diff(headings) + np.pi) % (2 * np.pi) - np.pi)  # (n - 2,)
+    heights = np.minimum(lengths[:-1], lengths[1:]) * np.tan(turns / 4) / 2
+    return np.flatnonzero((heights > 1.5 * detail) | (turns > SHARPEST_CURVE)) + 1
+
+
+def _spline(points: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Flatten a centripetal Catmull-Rom spline through points (n, 2) without corners."""
+    if len(points) < 3:
+        return points
+    if np.array_equal(points[0], points[-1]):
+        ends = points[-2:-1], points[1:2]  # closed: the curve goes round
+    else:
+        ends = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
+    p = np.concatenate([ends[0], points, ends[1]])
+    knots = np.sqrt(np.hypot(*np.diff(p, axis=0).T))[:, None]  # steps of the parameter
+    slopes = np.diff(p, axis=0) / knots
+    tangents = (knots[1:] * slopes[:-1] + knots[:-1] * slopes[1:]) / (knots[:-1] + knots[1:])
+    spans = knots[1:-1]
+    a, d = points[:-1], points[1:]
+    b, c = a + tangents[:-1] * spans / 3, d - tangents[1:] * spans / 3  # Bezier controls
+    bend = np.maximum(np.hypot(*(a - 2 * b + c).T), np.hypot(*(b - 2 * c + d).T))
+    # A cubic strays from its chord by at most an eighth of its second derivative (6 * bend).
+    counts = np.maximum(1, np.ceil(np.sqrt(0.75 * bend / tolerance))).astype(int)
+    pieces = [points[:1]]
+    for i, count in enumerate(counts):
+        t = np.linspace(0, 1, count + 1)[1:, None]
+        s = 1 - t
+        pieces.append(s**3 * a[i] + 3 * s * s * t * b[i] + 3 * s * t * t * c[i] + t**3 * d[i])
+    return np.concatenate(pieces)

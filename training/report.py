@@ -1,0 +1,75 @@
+"""Pictures of a run: its curve, and sheets of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import svgwrite
+
+from vpype_sketchformer.checkpoint import Checkpoint
+from vpype_sketchformer.sampling import sample
+from vpype_sketchformer.strokes import Sketch
+
+#: What a sheet of samples shows, where the model knows it.
+SHOWN = ("cat", "dog", "face", "flower", "bicycle", "house", "owl", "butterfly")
+COLUMNS = 10
+CELL = 96
+CURVE_SIZE = (640, 400)
+MARGIN = 48
+
+
+def draw_curve(entries: Sequence[dict[str, float]], path: Path) -> None:
+    """Draw training and validation loss over steps as an SVG."""
+    width, height = CURVE_SIZE
+    steps = [entry["step"] for entry in entries]
+    values = [entry[name] for entry in entries for name in ("train", "valid")]
+    low, high = min(values), max(values)
+    span = max(high - low, 1e-9)
+    drawing = svgwrite.Drawing(str(path), size=CURVE_SIZE)
+    drawing.add(drawing.rect((0, 0), CURVE_SIZE, fill="white"))
+    text = {"font_family": "sans-serif", "font_size": 12}
+    for value in (low, high):
+        y = height - MARGIN - (value - low) / span * (height - 2 * MARGIN)
+        drawing.add(drawing.text(f"{value:.2f}", (6, y + 4), **text))
+        drawing.add(drawing.line((MARGIN, y), (width - MARGIN, y), stroke="#ccc"))
+    for name, colour, row in (("train", "#999", 0), ("valid", "#c33", 1)):
+        points = [
+            (
+                MARGIN + entry["step"] / max(steps) * (width - 2 * MARGIN),
+                height - MARGIN - (entry[name] - low) / span * (height - 2 * MARGIN),
+            )
+            for entry in entries
+        ]
+        drawing.add(drawing.polyline(points, stroke=colour, fill="none", stroke_width=2))
+        place = (width - 3 * MARGIN, MARGIN + 18 * row)
+        drawing.add(drawing.text(f"{name}, nats per point", place, fill=colour, **text))
+    drawing.add(drawing.text(f"step {max(steps)}", (width - 2 * MARGIN, height - 16), **text))
+    drawing.save()
+
+
+def draw_samples(checkpoint: Checkpoint, path: Path) -> None:
+    """Draw a sheet of samples, a class per row, as an SVG."""
+    names = [name for name in SHOWN if name in checkpoint.classes] or checkpoint.classes[:8]
+    labels = [name for name in names for _ in range(COLUMNS)]
+    seeds = np.random.SeedSequence(0).spawn(len(labels))
+    sketches = sample(checkpoint, labels, seeds, temperature=0.4)
+    draw_sheet(sketches, COLUMNS, path)
+
+
+def draw_sheet(sketches: Sequence[Sketch], columns: int, path: Path) -> None:
+    """Draw sketches side by side in cells of the same size, as an SVG."""
+    rows = -(-len(sketches) // columns)
+    drawing = svgwrite.Drawing(str(path), size=(columns * CELL, rows * CELL))
+    drawing.add(drawing.rect((0, 0), (columns * CELL, rows * CELL), fill="white"))
+    pen = drawing.g(
+        fill="none", stroke="black", stroke_linecap="round", stroke_linejoin="round"
+    )
+    for i, sketch in enumerate(sketches):
+        placed = sketch.fitted(0.8 * CELL).smoothed(0.1)
+        placed = placed.moved((i % columns + 0.1) * CELL, (i // columns + 0.1) * CELL)
+        for stroke in placed.strokes:
+            pen.add(drawing.polyline(np.round(stroke, 2).tolist()))
+    drawing.add(pen)
+    drawing.save()

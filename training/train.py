@@ -1,0 +1,402 @@
+r"""Train a model on a dataset file.
+
+Examples:
+    One minute on a laptop, to see that everything works:
+
+        python -m training.train training/configs/tiny.toml data/quickdraw.safetensors \
+            --out runs/tiny
+
+    The model that ships, and the same with another number of steps:
+
+        python -m training.train training/configs/base.toml data/quickdraw.safetensors \
+            --out runs/base
+        python -m training.train training/configs/base.toml data/quickdraw.safetensors \
+            --out runs/base --set steps=20000
+
+A run that stopped goes on where it was when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+import tomllib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from training import dataset as datasets
+from training.batches import (
+    Augmentation,
+    evaluation_batches,
+    offset_scale,
+    training_batches,
+)
+from training.dataset import Dataset, DatasetError
+from training.export import to_checkpoint
+from training.model import Batch, Sketchformer
+from training.report import draw_curve, draw_samples
+from training.seed import Seed
+from vpype_sketchformer.checkpoint import save
+from vpype_sketchformer.transformer import ModelConfig
+
+Network = Sketchformer | Seed
+
+#: Drawings that validation looks at: enough for 0.02 nats, few enough for a CPU.
+VALIDATION_DRAWINGS = 2000
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The settings of a run; ``training/configs`` has commented values.
+
+    Attributes:
+        model: "sketchformer", or "seed" for the recipe this project began with.
+        width: Channels.
+        heads: Attention heads.
+        layers: Blocks.
+        mixtures: Gaussians in the mixture.
+        pen_width: Hidden units of the pen's head.
+        context: Longest drawing trained on, in points.
+        steps: Optimiser steps in all.
+        points: Points in a batch, padding included.
+        warmup: Steps of linear warm-up.
+        decay: Share of the steps, at the end, in which the learning rate falls to zero.
+        optimizer: "muon" (matrices of the blocks; AdamW for the rest) or "adamw".
+        lr: Learning rate of AdamW.
+        muon_lr: Learning rate of Muon.
+        weight_decay: Decoupled weight decay.
+        clip: Largest norm of the gradient.
+        dropout: Share of the blocks' outputs dropped.
+        balance: Classes come in proportion to their size to this power.
+        stretch: Augmentation: one axis shrinks by up to this share.
+        hide_label: Share of drawings whose class is hidden.
+        tell_strokes: Share of drawings that tell whether they are one stroke.
+        only_recognized: Leave out what the game did not recognise.
+        seed: Of everything random.
+        validate_every: Steps between validations.
+        sample_every: Steps between sheets of samples.
+        save_every: Steps between saved states.
+    """
+
+    model: str = "sketchformer"
+    width: int = 256
+    heads: int = 4
+    layers: int = 6
+    mixtures: int = 20
+    pen_width: int = 128
+    context: int = 256
+    steps: int = 8000
+    points: int = 4096
+    warmup: int = 100
+    decay: float = 0.3
+    optimizer: str = "muon"
+    lr: float = 3e-3
+    muon_lr: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dropout: float = 0.0
+    balance: float = 0.6
+    stretch: float = 0.1
+    hide_label: float = 0.1
+    tell_strokes: float = 0.3
+    only_recognized: bool = True
+    seed: int = 1
+    validate_every: int = 500
+    sample_every: int = 1000
+    save_every: int = 250
+
+
+def read_config(path: Path, changes: tuple[str, ...]) -> TrainConfig:
+    """Read a config file and apply ``key=value`` changes.
+
+    Raises:
+        click.UsageError: An unknown setting, or a value of the wrong type.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+        values |= tomllib.loads("\n".join(changes))
+    except tomllib.TOMLDecodeError as error:
+        raise click.UsageError(f"{path} {' '.join(changes)}: {error}") from error
+    known = {f.name: type(f.default) for f in fields(TrainConfig)}
+    for key, value in values.items():
+        if key not in known:
+            raise click.UsageError(f"unknown setting '{key}'; there are: {', '.join(known)}.")
+        if known[key] is float and isinstance(value, int):
+            values[key] = float(value)
+        elif type(value) is not known[key]:
+            raise click.UsageError(f"setting '{key}' must be of type {known[key].__name__}.")
+    return TrainConfig(**values)
+
+
+def rate(step: int, config: TrainConfig) -> float:
+    """Share of the learning rate at a step: linear warm-up, flat, linear decay to zero."""
+    up = (step + 1) / max(1, config.warmup)
+    down = (config.steps - step) / max(1.0, config.decay * config.steps)
+    return min(1.0, up, down) if config.decay else min(1.0, up)
+
+
+def training_indices(dataset: Dataset, config: TrainConfig) -> NDArray[np.int64]:
+    """Choose the drawings to train on: the train split, short enough, recognised."""
+    chosen = dataset.of("train")
+    chosen = chosen[dataset.lengths[chosen] <= config.context]
+    if config.only_recognized:
+        chosen = chosen[dataset.recognized[chosen] != 0]
+    return chosen
+
+
+def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
+    """Make the network that a config asks for."""
+    if config.model == "seed":
+        return Seed(config.width, config.heads, config.layers, config.mixtures, classes, scale)
+    shape = ModelConfig(**{f.name: getattr(config, f.name) for f in fields(ModelConfig)})
+    return Sketchformer(shape, classes, scale, config.dropout)
+
+
+def build_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan 2024) for the blocks' matrices and AdamW for the rest, or AdamW alone."""
+    named = dict(model.named_parameters())
+    muon = config.optimizer == "muon"
+    matrices = [
+        p for n, p in named.items() if muon and n.startswith("blocks.") and p.ndim == 2
+    ]
+    inside = {id(p) for p in matrices}
+    rest = [p for p in named.values() if id(p) not in inside]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            rest, lr=config.lr, betas=(0.9, 0.95), weight_decay=config.weight_decay
+        )
+    ]
+    if matrices:
+        optimizers.append(
+            torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay)
+        )
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["full_lr"] = group["lr"]
+    return optimizers
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Nats per real point in pixels: offset, pen."""
+
+    offset: float
+    pen: float
+
+    @property
+    def total(self) -> float:
+        """Nats per point in all."""
+        return self.offset + self.pen
+
+
+def autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Mixed precision in bfloat16, on a GPU or a CPU."""
+    if device.type in ("cuda", "cpu"):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+@torch.no_grad()
+def validate(
+    model: Network, dataset: Dataset, indices: NDArray[np.int64], device: torch.device
+) -> Scores:
+    """Score drawings, plain, their class told."""
+    model.eval()
+    offset = pen = points = 0.0
+    for _, batch in evaluation_batches(dataset, indices, 16384):
+        batch = batch.to(device)
+        with autocast(device):
+            losses = model.losses(batch)
+        offset += float(losses[0].sum())
+        pen += float(losses[1].sum())
+        points += float(batch.real.sum())
+    model.train()
+    return Scores(offset / points, pen / points)
+
+
+def train_step(
+    model: Network,
+    optimizers: list[torch.optim.Optimizer],
+    batch: Batch,
+    factor: float,
+    clip: float,
+) -> tuple[Tensor, Tensor]:
+    """One step of the optimisers; returns the batch's offset and pen loss per point."""
+    with autocast(batch.real.device):
+        offset, pen = (loss.sum() / batch.real.sum() for loss in model.losses(batch))
+    torch.autograd.backward(offset + pen)
+    nn.utils.clip_grad_norm_(model.parameters(), clip)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["full_lr"] * factor
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return offset.detach(), pen.detach()
+
+
+class Run:
+    """A run's folder: state, log, curve, samples."""
+
+    def __init__(self, folder: Path, config: TrainConfig, data: Path) -> None:
+        """Open or create the folder.
+
+        Raises:
+            click.UsageError: The folder holds a run of another kind of model.
+        """
+        self.folder, self.config, self.data = folder, config, data
+        self.state_path = folder / "state.pt"
+        self.log_path = folder / "log.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def restore(self, model: Network, optimizers: list[torch.optim.Optimizer]) -> int:
+        """Load the last state, if there is one; returns the step to begin with."""
+        if not self.state_path.exists():
+            self.log_path.unlink(missing_ok=True)
+            return 0
+        state = torch.load(self.state_path, weights_only=True)
+        try:
+            model.load_state_dict(state["model"])
+            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+        except (RuntimeError, ValueError) as error:
+            raise click.UsageError(
+                f"{self.folder} holds a run with other settings; choose another --out."
+            ) from error
+        step = int(state["step"])
+        torch.set_rng_state(state["torch_rng"])
+        entries = [entry for entry in self.entries() if entry["step"] <= step]
+        self.log_path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        return step
+
+    def keep(self, step: int, model: Network, optimizers: list[torch.optim.Optimizer]) -> None:
+        """Save the state after ``step`` steps, whole or not at all."""
+        partial = self.state_path.with_suffix(".partial")
+        torch.save(
+            {
+                "step": step,
+                "model": model.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+                "torch_rng": torch.get_rng_state(),
+            },
+            partial,
+        )
+        partial.replace(self.state_path)
+
+    def log(self, entry: dict[str, float]) -> None:
+        """Add a line to the log and redraw the curve."""
+        with self.log_path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+        draw_curve(self.entries(), self.folder / "curve.svg")
+
+    def entries(self) -> list[dict[str, float]]:
+        """The log so far."""
+        if not self.log_path.exists():
+            return []
+        return [json.loads(line) for line in self.log_path.read_text().splitlines()]
+
+    def export(self, model: Sketchformer, dataset: Dataset, step: int, scores: Scores) -> None:
+        """Write the model as a checkpoint that vpype draws with, and a sheet of samples."""
+        metadata = {
+            "data": list(dataset.sources),
+            "command": " ".join(["python -m training.train", *sys.argv[1:]]),
+            "settings": asdict(self.config),
+            "step": step,
+            "validation": asdict(scores),
+        }
+        checkpoint = to_checkpoint(model, dataset.classes, metadata)
+        save(checkpoint, self.folder / "model.safetensors")
+        draw_samples(checkpoint, self.folder / f"samples-{step:06d}.svg")
+
+
+def train(config: TrainConfig, data: Path, out: Path, device: torch.device) -> None:
+    """Train, from nothing or from where the run in ``out`` stopped."""
+    torch.manual_seed(config.seed)
+    dataset = datasets.load(data)
+    indices = training_indices(dataset, config)
+    valid = dataset.of("valid")
+    valid = np.random.default_rng(0).permutation(
+        valid[dataset.lengths[valid] <= config.context]
+    )
+    valid = valid[:VALIDATION_DRAWINGS]
+    model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
+    model.to(device).train()
+    optimizers = build_optimizers(model, config)
+    run = Run(out, config, data)
+    first = run.restore(model, optimizers)
+    parameters = sum(p.numel() for p in model.parameters())
+    click.echo(
+        f"{len(indices):,} drawings, {dataset.lengths[indices].sum():,} points, "
+        f"{len(dataset.classes)} classes; {parameters / 1e6:.2f} M parameters; "
+        f"step {first} to {config.steps} on {device}"
+    )
+    batches = training_batches(
+        dataset,
+        indices,
+        points=config.points,
+        balance=config.balance,
+        augmentation=Augmentation(config.stretch, config.hide_label, config.tell_strokes),
+        seed=config.seed,
+        first_step=first,
+    )
+    bar = tqdm(total=config.steps, initial=first, unit="step", dynamic_ncols=True)
+    began, seen = time.monotonic(), 0
+    recent: list[float] = []
+    for step, batch in zip(range(first, config.steps), batches, strict=False):
+        batch = batch.to(device)
+        offset, pen = train_step(model, optimizers, batch, rate(step, config), config.clip)
+        recent.append(float(offset + pen))
+        if not math.isfinite(recent[-1]):
+            raise click.ClickException(f"the loss is not a number at step {step}; lower lr.")
+        seen += int(batch.real.sum())
+        bar.update()
+        done = step + 1
+        last = done == config.steps
+        if done % config.validate_every == 0 or last:
+            scores = validate(model, dataset, valid, device)
+            speed = seen / (time.monotonic() - began)
+            entry = {"step": done, "train": float(np.mean(recent)), **asdict(scores)}
+            run.log(entry | {"valid": scores.total, "points_per_second": round(speed)})
+            bar.write(
+                f"step {done:6d}  train {entry['train']:.3f}  valid {scores.total:.3f} "
+                f"(offset {scores.offset:.3f}, pen {scores.pen:.3f}) nats per point, "
+                f"{speed:,.0f} points/s"
+            )
+            recent.clear()
+            if isinstance(model, Sketchformer) and (done % config.sample_every == 0 or last):
+                run.export(model, dataset, done, scores)
+        if done % config.save_every == 0 or last:
+            run.keep(done, model, optimizers)
+    bar.close()
+
+
+def best_device() -> torch.device:
+    """The GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@click.command(help=__doc__.replace("\n\n    ", "\n\n\b\n    "))
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+def main(config: Path, data: Path, out: Path, changes: tuple[str, ...]) -> None:
+    """Train a model."""
+    try:
+        train(read_config(config, changes), data, out, best_device())
+    except DatasetError as error:
+        raise click.UsageError(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Checkpoints: weights, config and class names in one .safetensors file.
+
+Nothing in such a file can execute. Tensors are kept in float16; everything else is JSON in
+the file's metadata, so that a model says by itself what it is and what it was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from vpype_sketchformer.transformer import ModelConfig, expected_shapes
+
+FORMAT = "sketchformer"
+VERSION = 1
+SUFFIX = ".safetensors"
+MODELS = Path(__file__).parent / "models"
+
+
+class CheckpointError(ValueError):
+    """A model that cannot be used; the message is one clear line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A model, ready to draw.
+
+    Attributes:
+        config: The shape of the network.
+        tensors: float32 arrays by name, named as in ``training.model.Sketchformer``.
+        classes: Names of the classes; index ``len(classes)`` is the null class.
+        scale: Pixels of the 0-255 frame per model unit (the offsets' standard deviation).
+        metadata: Training data with licences, training command, metrics: JSON values.
+        name: What the model is called, for messages.
+    """
+
+    config: ModelConfig
+    tensors: Mapping[str, NDArray[np.float32]]
+    classes: tuple[str, ...]
+    scale: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+def bundled() -> dict[str, Path]:
+    """Return the models that ship with the package, by name."""
+    return {path.stem: path for path in sorted(MODELS.glob(f"*{SUFFIX}"))}
+
+
+def find(name: str) -> Path:
+    """Find a model by the name of a bundled one, or by path.
+
+    Raises:
+        CheckpointError: There is no such model.
+    """
+    models = bundled()
+    if name in models:
+        return models[name]
+    path = Path(name).expanduser()
+    if not path.is_file():
+        names = ", ".join(models) or "none"
+        raise CheckpointError(
+            f"no model '{name}': neither a file nor a bundled model ({names})."
+        )
+    return path
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint, tensors as float16, whole or not at all."""
+    tensors = {name: t.astype(np.float16) for name, t in checkpoint.tensors.items()}
+    metadata = {
+        "format": f"{FORMAT}-{VERSION}",
+        "config": json.dumps(asdict(checkpoint.config)),
+        "classes": json.dumps(checkpoint.classes),
+        "scale": json.dumps(checkpoint.scale),
+        "metadata": json.dumps(dict(checkpoint.metadata)),
+    }
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: The file is missing, cut short, no checkpoint, of a newer version,
+            or its weights do not fit its config or are not finite.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            _check_format(path, header.get("format", ""))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path}: not a readable model file; is it complete? ({error})"
+        ) from error
+    try:
+        config = ModelConfig(**json.loads(header["config"]))
+        classes = tuple(str(name) for name in json.loads(header["classes"]))
+        scale = float(json.loads(header["scale"]))
+        metadata = dict(json.loads(header["metadata"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: the model's description is damaged.") from error
+    if not (np.isfinite(scale) and scale > 0 and classes):
+        raise CheckpointError(f"{path}: the model's description is damaged.")
+    _check_tensors(path, tensors, expected_shapes(config, len(classes)))
+    weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    return Checkpoint(config, weights, classes, scale, metadata, path.stem)
+
+
+def _check_format(path: Path, text: str) -> None:
+    name, _, version = text.rpartition("-")
+    if name != FORMAT or not version.isdigit():
+        raise CheckpointError(f"{path}: not a model of vpype-sketchformer.")
+    if int(version) > VERSION:
+        raise CheckpointError(
+            f"{path}: made for a newer vpype-sketchformer (format {version}, this one reads "
+            f"{VERSION}); upgrade with 'pipx inject --force vpype vpype-sketchformer'."
+        )
+
+
+def _check_tensors(
+    path: Path,
+    tensors: Mapping[str, NDArray[np.floating[Any]]],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    for name, shape in shapes.items():
+        if name not in tensors or tensors[name].shape != shape:
+            raise CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
+        if not np.all(np.isfinite(tensors[name])):
+            raise CheckpointError(f"{path}: the model's weights are not numbers ('{name}').")

@@ -1,0 +1,304 @@
+"""The network's forward pass in NumPy, with a key/value cache.
+
+``training.model`` is the same network in torch; a parity test keeps the two one model.
+
+A decoder-only transformer, one position per point: RMSNorm without gain before each part
+(Zhang & Sennrich 2019), rotary positions (Su et al. 2021) with base 1,000, normalised queries
+and keys (Dehghani et al. 2023), squared ReLU (So et al. 2021). Two heads: a mixture of
+full-covariance Gaussians for the offset (Bishop 1994, Graves 2013), and a categorical for
+what the pen does after it. The pen is asked after the offset, and sees it: whether a stroke
+ends depends on where its last point fell, for instance on the stroke's own beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+ROPE_BASE = 1000.0
+NORM_EPSILON = 1e-6
+#: Positions that a cache grows by.
+CACHE_STEP = 32
+#: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
+#: are whole pixels, whose rounding alone has a deviation of 0.29.
+SIGMA_FLOOR = 0.2
+
+#: Periods, in pixels, of the waves that tell where on the page a point lies.
+PERIODS = 512.0 / 2.0 ** np.arange(7)
+#: How many numbers describe a point to the network.
+FEATURES = 8 + 4 * len(PERIODS)
+
+#: What is known about the number of strokes: the index into the embedding.
+ANY_STROKES, ONE_STROKE, SEVERAL_STROKES = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the network.
+
+    Attributes:
+        width: Channels of the residual stream.
+        heads: Attention heads; ``width / heads`` must be even.
+        layers: Transformer blocks.
+        mixtures: Gaussians in the mixture of the offset.
+        pen_width: Hidden units of the pen's head.
+        context: Longest drawing, in points.
+    """
+
+    width: int = 256
+    heads: int = 4
+    layers: int = 6
+    mixtures: int = 20
+    pen_width: int = 128
+    context: int = 256
+
+
+def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of a model."""
+    d, p = config.width, config.pen_width
+    shapes: dict[str, tuple[int, ...]] = {
+        "start.weight": (classes + 1, d),
+        "label.weight": (classes + 1, d),
+        "strokes.weight": (3, d),
+        "pen.weight": (3, d),
+        "point.weight": (d, FEATURES),
+        "mixture.weight": (6 * config.mixtures, d),
+        "mixture.bias": (6 * config.mixtures,),
+        "pen_hidden.weight": (p, d + FEATURES),
+        "pen_hidden.bias": (p,),
+        "pen_out.weight": (3, p),
+        "pen_out.bias": (3,),
+    }
+    for i in range(config.layers):
+        for name in ("query", "key", "value", "out"):
+            shapes[f"blocks.{i}.{name}.weight"] = (d, d)
+        shapes[f"blocks.{i}.up.weight"] = (4 * d, d)
+        shapes[f"blocks.{i}.down.weight"] = (d, 4 * d)
+    return shapes
+
+
+def point_features(
+    offset: NDArray[np.floating], position: NDArray[np.floating], begin: NDArray[np.floating]
+) -> Array:
+    """Describe points to the network.
+
+    Args:
+        offset: Offset from the point before, pixels of the 0-255 frame, (..., 2).
+        position: The point itself, from the frame's corner, pixels, (..., 2).
+        begin: The first point of the stroke that the point belongs to, pixels, (..., 2).
+
+    Returns:
+        Features of order one, float32 (..., FEATURES).
+    """
+    angles = position[..., None] * (2 * np.pi / PERIODS)  # (..., 2, periods)
+    waves = angles.reshape(*position.shape[:-1], -1)
+    return np.concatenate(
+        [
+            offset / 64.0,
+            np.arcsinh(offset / 2.0) / 2.0,
+            position / 128.0 - 1.0,
+            np.arcsinh((position - begin) / 2.0) / 2.0,
+            np.sin(waves),
+            np.cos(waves),
+        ],
+        axis=-1,
+    ).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of Gaussians in the plane for each of n rows, in model units.
+
+    Attributes:
+        logits: Weights before the softmax, (n, K).
+        means: Centres, (n, K, 2).
+        log_scales: Logarithm of the Cholesky factor's diagonal, (n, K, 2).
+        shears: The Cholesky factor's entry below the diagonal, (n, K).
+    """
+
+    logits: Array
+    means: Array
+    log_scales: Array
+    shears: Array
+
+    @classmethod
+    def from_output(cls, output: Array, log_floor: float) -> Mixture:
+        """Unpack the head's output (n, 6 K), keeping scales above the floor."""
+        parts = output.reshape(len(output), 6, -1)  # (n, 6, K)
+        log_scales = log_floor + np.logaddexp(0.0, parts[:, 3:5] - log_floor)
+        return cls(
+            parts[:, 0],
+            parts[:, 1:3].transpose(0, 2, 1),
+            log_scales.transpose(0, 2, 1).astype(np.float32),
+            parts[:, 5],
+        )
+
+    def rows(self, rows: slice) -> Mixture:
+        """Take some of the rows."""
+        return Mixture(
+            self.logits[rows], self.means[rows], self.log_scales[rows], self.shears[rows]
+        )
+
+    def log_density(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Logarithm of the density.
+
+        Args:
+            points: Offsets in model units, (n, m, 2): m for each row.
+
+        Returns:
+            Nats, (n, m).
+        """
+        logits = self.logits.astype(np.float64)
+        log_weights = logits - _logsumexp(logits)[:, None]  # (n, K)
+        delta = points[:, :, None] - self.means[:, None]  # (n, m, K, 2)
+        scales = np.exp(self.log_scales.astype(np.float64))[:, None]  # (n, 1, K, 2)
+        u = delta[..., 0] / scales[..., 0]
+        v = (delta[..., 1] - self.shears[:, None] * u) / scales[..., 1]
+        log_area = self.log_scales.sum(axis=-1, dtype=np.float64) + np.log(2 * np.pi)
+        parts = (log_weights - log_area)[:, None] - 0.5 * (u * u + v * v)  # (n, m, K)
+        return _logsumexp(parts)
+
+
+class Cache:
+    """Keys and values of the points so far, for the rows of a batch."""
+
+    def __init__(self, config: ModelConfig, rows: int) -> None:
+        """Make room for some positions; more is made when it is needed."""
+        shape = (config.layers, rows, config.heads, CACHE_STEP, config.width // config.heads)
+        self.keys = np.empty(shape, np.float32)
+        self.values = np.empty(shape, np.float32)
+        self.length = 0
+
+    def grow(self, length: int) -> None:
+        """Make room for at least ``length`` positions."""
+        more = length - self.keys.shape[3]
+        if more > 0:
+            room = ((0, 0), (0, 0), (0, 0), (0, -(-more // CACHE_STEP) * CACHE_STEP), (0, 0))
+            self.keys, self.values = np.pad(self.keys, room), np.pad(self.values, room)
+
+    def keep(self, rows: NDArray[np.intp]) -> None:
+        """Keep these rows, in this order; a row may be named several times (copied)."""
+        self.keys = self.keys[:, rows]
+        self.values = self.values[:, rows]
+
+
+class Transformer:
+    """The network with its weights."""
+
+    def __init__(
+        self, config: ModelConfig, tensors: Mapping[str, Array], scale: float
+    ) -> None:
+        """Lay out the weights for products from the right.
+
+        Args:
+            config: The shape of the network.
+            tensors: The weights, as ``expected_shapes`` names them.
+            scale: Pixels of the 0-255 frame per model unit.
+        """
+        self.config, self.scale = config, scale
+        self.weights = {
+            name: tensor if tensor.ndim == 1 or name in _TABLES else tensor.T.copy()
+            for name, tensor in tensors.items()
+        }
+        self.log_floor = float(np.log(SIGMA_FLOOR / scale))
+        half = self.config.width // self.config.heads // 2
+        self._rates = ROPE_BASE ** (-np.arange(half) / half)
+
+    def embed_start(self, labels: NDArray[np.intp], strokes: NDArray[np.intp]) -> Array:
+        """Embed the start token: classes (n,) and what is known of the strokes (n,)."""
+        w = self.weights
+        return w["start.weight"][labels] + w["strokes.weight"][strokes]  # (n, width)
+
+    def embed_points(
+        self, labels: NDArray[np.intp], features: Array, pens: NDArray[np.intp]
+    ) -> Array:
+        """Embed points: classes (n,), features (n, T, FEATURES), pens (n, T)."""
+        w = self.weights
+        points = features @ w["point.weight"] + w["pen.weight"][pens]
+        return points + w["label.weight"][labels][:, None]  # (n, T, width)
+
+    def forward(self, x: Array, cache: Cache) -> Array:
+        """Run the blocks on the next T positions of every row.
+
+        Args:
+            x: Embedded inputs, (n, T, width).
+            cache: What came before; the new keys and values are added.
+
+        Returns:
+            The normalised stream, (n, T, width).
+        """
+        n, steps, width = x.shape
+        past = cache.length
+        span = slice(past, past + steps)
+        cache.grow(past + steps)
+        cos, sin = self._rotations(past, steps)
+        mask = np.triu(np.full((steps, past + steps), -np.inf, np.float32), past + 1)
+        for i in range(self.config.layers):
+            w = {k: self.weights[f"blocks.{i}.{k}.weight"] for k in _PARTS}
+            a = _norm(x).reshape(n * steps, width)
+            q = _rotate(_norm(self._split(a @ w["query"], n)), cos, sin)  # (n, h, T, d)
+            cache.keys[i, :, :, span] = _rotate(_norm(self._split(a @ w["key"], n)), cos, sin)
+            cache.values[i, :, :, span] = self._split(a @ w["value"], n)
+            keys = cache.keys[i, :, :, : past + steps]  # (n, h, S, d)
+            scores = q @ keys.swapaxes(-1, -2) / np.float32(np.sqrt(q.shape[-1])) + mask
+            mixed = _softmax(scores) @ cache.values[i, :, :, : past + steps]
+            x = x + (_join(mixed) @ w["out"]).reshape(x.shape)
+            b = _norm(x).reshape(n * steps, width)
+            up = np.maximum(b @ w["up"], 0.0)
+            x = x + ((up * up) @ w["down"]).reshape(x.shape)
+        cache.length += steps
+        return _norm(x)
+
+    def mixture(self, stream: Array) -> Mixture:
+        """Return the distribution of the next offset from the stream (n, width)."""
+        output = stream @ self.weights["mixture.weight"] + self.weights["mixture.bias"]
+        return Mixture.from_output(output, self.log_floor)
+
+    def pen_logits(self, stream: Array, features: Array) -> Array:
+        """Return the logits (n, 3) of the pen after a point with these features."""
+        w = self.weights
+        joint = np.concatenate([stream, features], axis=-1)
+        hidden = np.maximum(joint @ w["pen_hidden.weight"] + w["pen_hidden.bias"], 0.0)
+        return hidden @ w["pen_out.weight"] + w["pen_out.bias"]
+
+    def _split(self, x: Array, n: int) -> Array:
+        heads = self.config.heads
+        return x.reshape(n, -1, heads, x.shape[-1] // heads).transpose(0, 2, 1, 3)
+
+    def _rotations(self, past: int, steps: int) -> tuple[Array, Array]:
+        angles = np.arange(past, past + steps)[:, None] * self._rates  # (T, d / 2)
+        return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+_TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
+_PARTS = ("query", "key", "value", "out", "up", "down")
+
+
+def _join(x: Array) -> Array:
+    n, heads, steps, size = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(n * steps, heads * size)
+
+
+def _norm(x: Array) -> Array:
+    square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
+    return x / np.sqrt(square + np.float32(NORM_EPSILON))
+
+
+def _rotate(x: Array, cos: Array, sin: Array) -> Array:
+    a, b = np.split(x, 2, axis=-1)
+    return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+
+
+def _softmax(x: Array) -> Array:
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _logsumexp(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = x.max(axis=-1)
+    return np.log(np.exp(x - top[..., None]).sum(axis=-1)) + top
