@@ -286,8 +286,8 @@ def _stroke_from_json(rows: list[Any]) -> Stroke:
 
 
 def _check_range(values: NDArray[Any]) -> None:
-    # Not the other way round: NaN is to fail as well.
-    if not (np.abs(values) <= LARGEST).all():
+    # As floats, since the least integer has no absolute value; "not <=", since NaN must fail.
+    if not (np.abs(values, dtype=np.float64) <= LARGEST).all():
         raise DatasetError("a coordinate is out of range")
 
 
