@@ -24,13 +24,13 @@ class Place:
 
     Attributes:
         layout: The `grid` that the command takes as a layout, None if there is none.
-        block: The innermost block command around it, None if there is none.
+        blocks: The block commands around it, the innermost last.
         arguments: What was typed behind the command's name, without the layout.
         layout_arguments: What was typed as the layout: empty, or `grid` and what follows it.
     """
 
     layout: click.Context | None
-    block: click.Context | None
+    blocks: tuple[click.Context, ...]
     arguments: tuple[str, ...]
     layout_arguments: tuple[str, ...]
 
@@ -55,7 +55,7 @@ class PlacedCommand(click.Command):
             ctx.args = rest = layout.args
         ctx.params["place"] = Place(
             layout=layout,
-            block=blocks[-1] if blocks else None,
+            blocks=tuple(blocks),
             arguments=arguments,
             layout_arguments=typed[len(arguments) : len(typed) - len(rest)],
         )

@@ -66,7 +66,7 @@ class _Run:
     stock: deque[Sketch] = field(default_factory=deque)
     dealt: int = 0
     layers: dict[str, int] = field(default_factory=dict)
-    warnings: set[str] = field(default_factory=set)
+    warned: set[str] = field(default_factory=set)
 
     def checkpoint(self, name: str) -> Checkpoint:
         """Load a model, once."""
@@ -83,6 +83,8 @@ class _Run:
         """Return the next sketches, drawing all that are ``expected`` in one batch."""
         if drawing != self.drawing:
             self.stock.clear()
+            if self.drawing is None or drawing.seed != self.drawing.seed:
+                self.dealt = 0
             self.drawing = drawing
         if len(self.stock) < count:
             first = self.dealt + len(self.stock)
@@ -112,8 +114,9 @@ class _Run:
         cut = sum(not sketch.finished for sketch in sketches)
         if cut:
             self.warn(
+                "cut",
                 f"{cut} of {len(sketches)} sketches were cut at the length limit; a lower "
-                "`--temperature` or `--best-of 4` may help"
+                "`--temperature` or `--best-of 4` may help",
             )
         return sketches
 
@@ -126,10 +129,10 @@ class _Run:
             self.layers[name] = next(lid for lid in above if lid not in document.layers)
         return self.layers[name]
 
-    def warn(self, message: str) -> None:
-        """Warn, once in a run."""
-        if message not in self.warnings:
-            self.warnings.add(message)
+    def warn(self, kind: str, message: str) -> None:
+        """Warn, once in a run about each kind of thing."""
+        if kind not in self.warned:
+            self.warned.add(kind)
             logging.warning(f"sketchgen: {message}")
 
 
@@ -203,7 +206,8 @@ def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     type=vpype_cli.IntegerType(),
     default="1",
     metavar="K",
-    help="Draw each sketch K times and keep the best (default: 1).",
+    help="Draw each sketch K times and keep the one that most looks like its class, by the "
+    "model's own measure (default: 1).",
 )
 @click.option("--one-line", is_flag=True, help="Draw each sketch without lifting the pen.")
 @click.option(
@@ -343,7 +347,7 @@ def _sketchgen(
     )
     grid, cell = _grid(state, ctx, place, values["grid"])
     count = values["count"] or (math.prod(grid) if grid else 1)
-    frame = _frame(state, place.block)
+    frame = _frame(state, place.blocks)
     sheet = _plan(document, frame, count, grid=grid, cell=cell, size=values["size"])
     pages = sheet.pages(count)
     if pages > 1:
@@ -355,7 +359,7 @@ def _sketchgen(
     )
 
     dealt = run.dealt
-    left = 1 if varies(options) else _runs_left(state, place.block)
+    left = 1 if varies(options) else _runs_left(state, place.blocks)
     for i, sketch in enumerate(run.deal(drawing, count, count * left)):
         if pages > 1:
             name = f"page {i // sheet.cells + 1}"
@@ -438,34 +442,32 @@ def _grid(
     values = evaluate(state, layout, layout.params)
     number, offset = values["number"], values["offset"]
     require(min(number) >= 1, layout, "number", "a grid has 1 cell or more.")
-    require(
-        all(0 < length < math.inf for length in offset),
-        layout,
-        "offset",
-        "the cells must be greater than zero.",
-    )
+    _require_lengths(layout, offset)
     given = layout.get_parameter_source("offset") is not ParameterSource.DEFAULT
     return number, offset if given else None
 
 
-def _frame(state: vpype_cli.State, block: click.Context | None) -> tuple[float, float] | None:
+def _frame(
+    state: vpype_cli.State, blocks: Sequence[click.Context]
+) -> tuple[float, float] | None:
     """Return the size of the cell of vpype's own `grid` around the command."""
-    if block is None or block.info_name != "grid":
+    grids = [block for block in blocks if block.info_name == "grid"]
+    if not grids:
         return None
-    offset: tuple[float, float] = evaluate(state, block, block.params)["offset"]
-    require(
-        all(length > 0 for length in offset),
-        block,
-        "offset",
-        "the cells must be greater than zero.",
-    )
+    offset: tuple[float, float] = evaluate(state, grids[-1], grids[-1].params)["offset"]
+    _require_lengths(grids[-1], offset)
     return offset
 
 
-def _runs_left(state: vpype_cli.State, block: click.Context | None) -> int:
-    """Return how often the block around the command still runs it, this time included."""
+def _require_lengths(grid: click.Context, offset: tuple[float, float]) -> None:
+    for length in offset:
+        require(0 < length < math.inf, grid, "offset", "a cell must be greater than zero.")
+
+
+def _runs_left(state: vpype_cli.State, blocks: Sequence[click.Context]) -> int:
+    """Return how often the innermost block still runs the command, this time included."""
     # forfile's _n is not the number of its files: it is the length of their pattern.
-    if block is None or block.info_name not in ("forlayer", "grid", "repeat"):
+    if not blocks or blocks[-1].info_name not in ("forlayer", "grid", "repeat"):
         return 1
     return int(state.substitute("%_n - _i%"))
 
@@ -512,7 +514,8 @@ def _announce_pages(
         f"{what}, which are layers themselves: give the sheet more cells.",
     )
     run.warn(
-        f"{what}, each on its own layer; `forlayer write page%_i+1%.svg end` writes them."
+        "pages",
+        f"{what}, each on its own layer; `forlayer write page%_i+1%.svg end` writes them",
     )
 
 
