@@ -278,7 +278,8 @@ def _stroke_from_json(rows: list[Any]) -> Stroke:
     if not rows[0] or len({len(row) for row in rows}) > 1:
         raise DatasetError("lists of coordinates are empty or of unequal length")
     try:
-        stroke = np.array(rows[:2], np.float64).T
+        # In row-major order, which files of tensors take for granted.
+        stroke = np.array(rows[:2], np.float64).T.copy()
     except OverflowError as error:
         raise DatasetError("a coordinate is out of range") from error
     _check_range(stroke)
