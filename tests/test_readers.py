@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.dataset import Drawing
@@ -148,6 +148,7 @@ NEARLY = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(JSON | NEARLY | st.binary(max_size=30), max_size=5))
 def test_whatever_the_lines_are_each_is_read_or_skipped(
     tmp_path_factory: pytest.TempPathFactory, records: list[object]
@@ -443,6 +444,7 @@ def test_an_npz_of_other_arrays_is_an_error(tmp_path: Path) -> None:
         read_all(tmp_path / "cat.npz")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_npz_is_an_error_or_loses_drawings_but_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, npz_bytes: bytes, data: st.DataObject
@@ -459,6 +461,7 @@ def test_a_damaged_npz_is_an_error_or_loses_drawings_but_never_crashes(
         assert "cat.npz" in str(error)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_pickle_is_an_error_or_loses_drawings_but_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -87,18 +87,18 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     Raises:
         ReaderError: A path does not exist, or a folder holds nothing to read.
     """
-    found: set[Path] = set()
+    found: dict[Path, Path] = {}  # by what they are when links and dots are resolved
     for path in paths:
         if path.is_dir():
             below = [file for file in path.rglob("*") if file.suffix in READERS]
             if not below:
                 raise ReaderError(f"{path}: no {' or '.join(READERS)} files in this folder")
-            found.update(below)
+            found |= {file.resolve(): file for file in below}
         elif path.exists():
-            found.add(path)
+            found[path.resolve()] = path
         else:
             raise ReaderError(f"{path}: no such file")
-    return sorted(found)
+    return sorted(found.values())
 
 
 def table(packed: Dataset, preparation: Preparation, size: int) -> str:

@@ -228,6 +228,8 @@ def _drawing(strokes: list[Stroke], label: Any, recognized: bool | None = None) 
         raise DatasetError("no class name")
     # Quick, Draw! writes a dot as two equal points: let the model see one spelling only.
     strokes = [np.repeat(s, 2, axis=0) if len(s) == 1 else s for s in strokes]
+    # Row after row, as safetensors takes for granted: it saves others scrambled.
+    strokes = [np.ascontiguousarray(stroke) for stroke in strokes]
     drawing = drawing_from_strokes(strokes, label, recognized)
     if not np.ptp(drawing.points, axis=0).any():
         raise DatasetError("all points in one place")
@@ -278,8 +280,7 @@ def _stroke_from_json(rows: list[Any]) -> Stroke:
     if not rows[0] or len({len(row) for row in rows}) > 1:
         raise DatasetError("lists of coordinates are empty or of unequal length")
     try:
-        # In row-major order, which files of tensors take for granted.
-        stroke = np.array(rows[:2], np.float64).T.copy()
+        stroke = np.array(rows[:2], np.float64).T
     except OverflowError as error:
         raise DatasetError("a coordinate is out of range") from error
     _check_range(stroke)
