@@ -228,8 +228,6 @@ def _drawing(strokes: list[Stroke], label: Any, recognized: bool | None = None) 
         raise DatasetError("no class name")
     # Quick, Draw! writes a dot as two equal points: let the model see one spelling only.
     strokes = [np.repeat(s, 2, axis=0) if len(s) == 1 else s for s in strokes]
-    # Row after row, as safetensors takes for granted: it saves others scrambled.
-    strokes = [np.ascontiguousarray(stroke) for stroke in strokes]
     drawing = drawing_from_strokes(strokes, label, recognized)
     if not np.ptp(drawing.points, axis=0).any():
         raise DatasetError("all points in one place")
