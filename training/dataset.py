@@ -178,7 +178,9 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
         "sources": json.dumps(dataset.sources),
     }
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata)
+    # safetensors writes memory as it lies, so everything must lie in C order.
+    ordered = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    save_file(ordered, partial, metadata)
     partial.replace(path)
     return dataset
 

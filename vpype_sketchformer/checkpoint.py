@@ -75,7 +75,11 @@ def find(name: str) -> Path:
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, tensors as float16, whole or not at all."""
-    tensors = {name: t.astype(np.float16) for name, t in checkpoint.tensors.items()}
+    # safetensors writes memory as it lies, so everything must lie in C order.
+    tensors = {
+        name: np.ascontiguousarray(tensor, np.float16)
+        for name, tensor in checkpoint.tensors.items()
+    }
     metadata = {
         "format": f"{FORMAT}-{VERSION}",
         "config": json.dumps(asdict(checkpoint.config)),
