@@ -1,4 +1,4 @@
-"""Fixtures: a model small enough to draw in milliseconds, and the real command line."""
+"""Fixtures: a model that draws in milliseconds, and the real command line."""
 
 from __future__ import annotations
 
@@ -7,29 +7,15 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from vpype_sketchformer.checkpoint import Checkpoint, save
-from vpype_sketchformer.transformer import ModelConfig, expected_shapes
-
-CLASSES = ("cat", "dog", "face", "flower", "hot dog", "owl", "The Mona Lisa")
 
 VPYPE = Path(sysconfig.get_path("scripts")) / "vpype"
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of random weights: it scribbles, but through all of the code."""
-    config = ModelConfig(width=32, heads=2, layers=2, mixtures=4, pen_width=16, context=48)
-    random = np.random.default_rng(0)
-    weights = {
-        name: (0.3 * random.normal(size=shape)).astype(np.float32)
-        for name, shape in expected_shapes(config, len(CLASSES)).items()
-    }
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    save(Checkpoint(config, weights, CLASSES, scale=40.0), path)
-    return path
+def tiny() -> Path:
+    """A model that scribbles, but goes through all of the code."""
+    return Path(__file__).parent / "data" / "tiny.safetensors"
 
 
 CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]
