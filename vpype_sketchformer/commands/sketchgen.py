@@ -12,7 +12,7 @@ import shlex
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -334,42 +334,30 @@ def _sketchgen(
     """Draw sketches and put them on the document."""
     values = evaluate(state, ctx, options)
     _check(ctx, values)
-    known = run.checkpoint(values["model"]).classes
-    drawing = _Drawing(
-        model=values["model"],
-        classes=_classes(ctx, values["classes"], known, values["seed"]),
-        seed=values["seed"],
-        temperature=values["temperature"],
-        pen_temperature=values["pen_temperature"],
-        guidance=values["guidance"],
-        best_of=values["best_of"],
-        one_line=values["one_line"],
-    )
+    drawing = _drawing(ctx, values, run.checkpoint(values["model"]).classes)
     grid, cell = _grid(state, ctx, place, values["grid"])
     count = values["count"] or (math.prod(grid) if grid else 1)
     frame = _frame(state, place.blocks)
     sheet = _plan(document, frame, count, grid=grid, cell=cell, size=values["size"])
-    pages = sheet.pages(count)
-    if pages > 1:
-        _announce_pages(ctx, run, values["layers"], count, sheet)
-    separate = pages > 1 or values["layers"] != "one"
-    new = values["layer"] is None and separate
+    by = values["layers"]
+    if sheet.pages(count) > 1:
+        _announce_pages(ctx, run, by, count, sheet)
+        by = "page"
+    fresh = values["layer"] is None and by != "one"
     first_layer = vpype_cli.single_to_layer_id(
-        vpype_cli.LayerType.NEW if new else values["layer"], document
+        vpype_cli.LayerType.NEW if fresh else values["layer"], document
     )
 
     dealt = run.dealt
     left = 1 if varies(options) else _runs_left(state, place.blocks)
     for i, sketch in enumerate(run.deal(drawing, count, count * left)):
-        if pages > 1:
-            name = f"page {i // sheet.cells + 1}"
-        elif values["layers"] == "class":
-            name = sketch.label
-        elif values["layers"] == "sketch":
-            name = f"{sketch.label} {dealt + i + 1}"
-        else:
-            name = ", ".join(drawing.classes) if len(drawing.classes) <= 3 else "sketches"
-        lid = run.layer_id(name, document, first_layer) if separate else first_layer
+        name = {
+            "one": ", ".join(drawing.classes) if len(drawing.classes) <= 3 else "sketches",
+            "class": sketch.label,
+            "sketch": f"{sketch.label} {dealt + i + 1}",
+            "page": f"page {i // sheet.cells + 1}",
+        }[by]
+        lid = first_layer if by == "one" else run.layer_id(name, document, first_layer)
         _add(document, sheet.place(sketch, i, values["smooth"]), lid, name)
         state.target_layer_id = lid
 
@@ -402,6 +390,13 @@ def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
     )
     require(values["best_of"] >= 1, ctx, "best_of", f"{values['best_of']} is not at least 1.")
     require(values["seed"] >= 0, ctx, "seed", f"{values['seed']} is negative.")
+
+
+def _drawing(ctx: click.Context, values: Mapping[str, Any], known: Sequence[str]) -> _Drawing:
+    """Gather what the sketches depend on; ``known`` are the model's classes."""
+    names = {f.name for f in fields(_Drawing)} - {"classes"}
+    classes = _classes(ctx, values["classes"], known, values["seed"])
+    return _Drawing(classes=classes, **{name: values[name] for name in names})
 
 
 def _classes(
