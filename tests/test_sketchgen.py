@@ -204,6 +204,16 @@ def test_one_model_load_and_one_batch(run: Any, pipeline: str) -> None:
     assert len(labels) == 6
 
 
+def test_nothing_is_drawn_in_vain(run: Any, tmp_path: Path) -> None:
+    """Where options or blocks leave no batch to foresee, each sketch is drawn when due."""
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "b.txt").touch()
+    for pipeline in ("repeat 2 SKETCHGEN -t %0.3+_i/10% end", "forfile *.txt SKETCHGEN end"):
+        with mock.patch.object(sampling, "sample", wraps=sampling.sample) as samples:
+            run(pipeline)
+        assert sum(len(call.args[1]) for call in samples.call_args_list) == 2
+
+
 def test_commands_in_one_block_do_not_mix_up(run: Any) -> None:
     both = "SKETCHGEN -c cat -l 1 --no-smooth SKETCHGEN -c dog -l 2 --no-smooth"
     document = run(f"grid -o 5cm 5cm 3 1 {both} end")
