@@ -20,7 +20,7 @@ from vpype_sketchformer.transformer import (
     ANY_STROKES,
     ONE_STROKE,
     SEVERAL_STROKES,
-    point_features,
+    describe,
 )
 
 #: Drawings are sorted by length within chunks of this many, so that batches pad little.
@@ -149,9 +149,9 @@ def make_batch(
         factors[np.arange(n), rng.integers(2, size=n)] -= rng.random(n) * augmentation.stretch
         positions = positions * factors[:, None]
         extents = np.where(real[..., None], positions, 0.0).max(axis=(1, 2))
+        extents = np.maximum(extents, 1.0)  # a lone dot has none
         positions = np.rint(positions * (255.0 / extents)[:, None, None]).astype(np.float32)
-    offsets = np.diff(positions, axis=1, prepend=np.float32(0.0))
-    features = point_features(offsets, positions, stroke_begins(positions, pens))
+    features, offsets = describe(positions, pens)
     labels = dataset.labels[indices].copy()
     labels[rng.random(n) < augmentation.hide_label] = len(dataset.classes)
     lifts = (real & (pens != DRAW)).sum(axis=1)
@@ -166,14 +166,3 @@ def make_batch(
         pens=torch.from_numpy(pens),
         real=torch.from_numpy(real),
     )
-
-
-def stroke_begins(
-    positions: NDArray[np.float32], pens: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return the first point of the stroke that each point belongs to, (n, T, 2)."""
-    columns = np.arange(pens.shape[1])
-    fresh = np.ones_like(pens, bool)
-    fresh[:, 1:] = pens[:, :-1] != DRAW
-    first = np.maximum.accumulate(np.where(fresh, columns, 0), axis=1)
-    return np.take_along_axis(positions, first[..., None], axis=1)

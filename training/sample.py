@@ -1,42 +1,61 @@
-r"""Write a sheet of samples of a checkpoint as SVG.
-
-Examples:
-    Ten cats and ten owls, twenty columns to a row:
-
-        python -m training.sample runs/base/model.safetensors --class cat,owl -n 10 \
-            -o sheet.svg
-
-    One drawing of every class the model knows:
-
-        python -m training.sample runs/base/model.safetensors --class all -n 1 -o all.svg
-"""
+"""Write sheets of samples as SVG: ``python -m training.sample --help``."""
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import click
 import numpy as np
 from tqdm import tqdm
 
+from training import Refusal
 from training.report import draw_sheet
 from vpype_sketchformer.checkpoint import CheckpointError, find, load
 from vpype_sketchformer.sampling import sample
 
+AT_LEAST_1 = click.IntRange(min=1)
+ABOVE_0 = click.FloatRange(min=0, min_open=True)
 
-@click.command(help=inspect.cleandoc(__doc__).replace("\n    ", "\n\b\n    "))
+
+@click.command()
 @click.argument("model")
 @click.option("-c", "--class", "names", default="all", show_default=True, help="Comma list.")
-@click.option("-n", "--count", default=10, show_default=True, help="Sketches of each class.")
-@click.option("--columns", default=10, show_default=True, help="Sketches in a row.")
-@click.option("--temperature", default=0.4, show_default=True, help="Of the lines.")
-@click.option("--pen-temperature", default=1.0, show_default=True, help="Of lift and end.")
+@click.option(
+    "-n", "--count", type=AT_LEAST_1, default=10, show_default=True, help="Of each class."
+)
+@click.option(
+    "--columns", type=AT_LEAST_1, default=10, show_default=True, help="Sketches in a row."
+)
+@click.option(
+    "--temperature", type=ABOVE_0, default=0.4, show_default=True, help="Of the lines."
+)
+@click.option(
+    "--pen-temperature", type=ABOVE_0, default=1.0, show_default=True, help="Of lift and end."
+)
 @click.option("--guidance", default=1.0, show_default=True, help="How much to insist.")
-@click.option("--best-of", default=1, show_default=True, help="Keep the best of so many.")
+@click.option(
+    "--best-of",
+    type=AT_LEAST_1,
+    default=1,
+    show_default=True,
+    help="Keep the best of so many.",
+)
 @click.option("--one-line", is_flag=True, help="Never lift the pen.")
-@click.option("--seed", default=0, show_default=True, help="The same seed, the same sheet.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("sheet.svg"))
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The same seed, the same sheet.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("sheet.svg"),
+    show_default=True,
+    help="The SVG to write.",
+)
 def main(
     model: str,
     names: str,
@@ -50,15 +69,25 @@ def main(
     seed: int,
     out: Path,
 ) -> None:
-    """Write a sheet."""
+    """Write a sheet of samples of a model as SVG, a class after the other.
+
+    MODEL is a file, or the name of a model that ships.
+
+    \b
+    Examples:
+      Ten cats and ten owls, a class in a row:
+        python -m training.sample runs/base/model.safetensors --class cat,owl -o sheet.svg
+      One drawing of every class that the model knows, twenty in a row:
+        python -m training.sample quickdraw -n 1 --columns 20 -o all.svg
+    """  # noqa: D301
     try:
         checkpoint = load(find(model))
     except CheckpointError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refusal(str(error)) from error
     wanted = checkpoint.classes if names == "all" else [n.strip() for n in names.split(",")]
     unknown = sorted(set(wanted) - set(checkpoint.classes))
     if unknown:
-        raise click.UsageError(f"the model knows no class {', '.join(unknown)}.")
+        raise Refusal(f"the model knows no class {', '.join(unknown)}.")
     labels = [name for name in wanted for _ in range(count)]
     with tqdm(total=len(labels), unit="sketch", disable=None) as bar:
         sketches = sample(
@@ -72,7 +101,10 @@ def main(
             one_line=one_line,
             progress=bar.update,
         )
-    draw_sheet(sketches, columns, out)
+    try:
+        draw_sheet(sketches, columns, out)
+    except OSError as error:
+        raise Refusal(f"{out}: cannot be written ({error})") from error
     ended = sum(sketch.finished for sketch in sketches)
     click.echo(f"{out}: {len(sketches)} sketches, {ended} ended by themselves")
 

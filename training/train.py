@@ -1,25 +1,10 @@
-r"""Train a model on a dataset file.
-
-Examples:
-    One minute on a laptop, to see that everything works:
-
-        python -m training.train training/configs/tiny.toml data/quickdraw.safetensors \
-            --out runs/tiny
-
-    The model that ships, and the same with another number of steps:
-
-        python -m training.train training/configs/base.toml data/quickdraw.safetensors \
-            --out runs/base
-        python -m training.train training/configs/base.toml data/quickdraw.safetensors \
-            --out runs/base --set steps=20000
-
-A run that stopped goes on where it was when the same command is given again.
-"""
+"""Train a model on a dataset file: ``python -m training.train --help``."""
 
 from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 import time
 import tomllib
@@ -35,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training import Refusal
 from training import dataset as datasets
 from training.batches import (
     Augmentation,
@@ -46,14 +32,24 @@ from training.dataset import Dataset, DatasetError
 from training.export import to_checkpoint
 from training.model import Batch, Sketchformer
 from training.report import draw_curve, draw_samples
-from training.seed import Seed
+from training.seed import POSITIONS, Seed
 from vpype_sketchformer.checkpoint import save
 from vpype_sketchformer.transformer import ModelConfig
 
 Network = Sketchformer | Seed
 
+MODELS = ("sketchformer", "seed")
+OPTIMIZERS = ("muon", "adamw")
+
 #: Drawings that validation looks at: enough for 0.02 nats, few enough for a CPU.
 VALIDATION_DRAWINGS = 2000
+
+#: Settings that must be above zero, and settings that are shares of one.
+POSITIVE = (
+    *("width", "heads", "layers", "mixtures", "pen_width", "context", "steps", "points"),
+    *("lr", "muon_lr", "clip", "validate_every", "sample_every", "save_every"),
+)
+SHARES = ("decay", "dropout", "stretch", "hide_label", "tell_strokes")
 
 
 @dataclass(frozen=True)
@@ -118,25 +114,69 @@ class TrainConfig:
 
 
 def read_config(path: Path, changes: tuple[str, ...]) -> TrainConfig:
-    """Read a config file and apply ``key=value`` changes.
+    """Read a config file and apply ``key=value`` changes, of which the last one holds.
 
     Raises:
-        click.UsageError: An unknown setting, or a value of the wrong type.
+        Refusal: An unknown setting, or a value of the wrong type or out of range.
     """
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
-        values |= tomllib.loads("\n".join(changes))
-    except tomllib.TOMLDecodeError as error:
-        raise click.UsageError(f"{path} {' '.join(changes)}: {error}") from error
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refusal(f"{path}: cannot be read as a config ({error}).") from error
+    for change in changes:
+        try:
+            values |= tomllib.loads(change)
+        except tomllib.TOMLDecodeError as error:
+            raise Refusal(f"--set {change}: {error}; text needs quotes.") from error
     known = {f.name: type(f.default) for f in fields(TrainConfig)}
     for key, value in values.items():
         if key not in known:
-            raise click.UsageError(f"unknown setting '{key}'; there are: {', '.join(known)}.")
-        if known[key] is float and isinstance(value, int):
+            raise Refusal(f"unknown setting '{key}'; there are: {', '.join(known)}.")
+        if known[key] is float and type(value) is int:
             values[key] = float(value)
         elif type(value) is not known[key]:
-            raise click.UsageError(f"setting '{key}' must be of type {known[key].__name__}.")
-    return TrainConfig(**values)
+            raise Refusal(f"setting '{key}' must be of type {known[key].__name__}.")
+    config = TrainConfig(**values)
+    check(config)
+    return config
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse what cannot be trained."""
+
+    def require(holds: bool, problem: str) -> None:
+        if not holds:
+            raise Refusal(problem)
+
+    values = asdict(config)
+    for name, choices in (("model", MODELS), ("optimizer", OPTIMIZERS)):
+        require(
+            values[name] in choices,
+            f"setting '{name}' must be one of: {', '.join(choices)}.",
+        )
+    for name in POSITIVE:
+        require(0 < values[name] < math.inf, f"setting '{name}' must be above 0.")
+    for name in ("warmup", "weight_decay", "balance", "seed"):
+        require(0 <= values[name] < math.inf, f"setting '{name}' must be 0 or more.")
+    for name in SHARES:
+        require(0 <= values[name] <= 1, f"setting '{name}' must be from 0 to 1.")
+    for name in ("dropout", "stretch"):
+        require(values[name] < 1, f"setting '{name}' must be below 1.")
+    # Rotary positions turn pairs of channels.
+    parts = config.heads * (1 if config.model == "seed" else 2)
+    require(
+        config.width % parts == 0,
+        f"width {config.width} must be a multiple of {parts}, for {config.heads} heads.",
+    )
+    require(
+        config.points >= config.context,
+        f"points ({config.points}) must be at least context ({config.context}), "
+        "so that the longest drawing fits a batch.",
+    )
+    require(
+        config.model != "seed" or config.context <= POSITIONS,
+        f"context must be at most {POSITIONS} for the seed.",
+    )
 
 
 def rate(step: int, config: TrainConfig) -> float:
@@ -246,38 +286,67 @@ def train_step(
 
 
 class Run:
-    """A run's folder: state, log, curve, samples."""
+    """A run's folder: state, log, curve, samples.
 
-    def __init__(self, folder: Path, config: TrainConfig, data: Path) -> None:
+    Attributes:
+        folder: Where everything lies.
+        settings: What the run was started with; a state is of use to the same run only.
+        recent: Training losses since the last validation.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         """Open or create the folder.
 
         Raises:
-            click.UsageError: The folder holds a run of another kind of model.
+            Refusal: The folder cannot be made.
         """
-        self.folder, self.config, self.data = folder, config, data
+        self.folder, self.settings = folder, settings
+        self.recent: list[float] = []
         self.state_path = folder / "state.pt"
         self.log_path = folder / "log.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refusal(f"{folder}: cannot be made a folder ({error})") from error
 
     def restore(self, model: Network, optimizers: list[torch.optim.Optimizer]) -> int:
-        """Load the last state, if there is one; returns the step to begin with."""
+        """Load the last state, if there is one; returns the step to begin with.
+
+        Raises:
+            Refusal: The state cannot be read, or is that of another run.
+        """
         if not self.state_path.exists():
             self.log_path.unlink(missing_ok=True)
             return 0
-        state = torch.load(self.state_path, weights_only=True)
+        state = self._read_state()
+        saved = state.get("settings", {})
+        if others := [key for key, value in saved.items() if self.settings.get(key) != value]:
+            was = ", ".join(f"{key} = {saved[key]}" for key in others[:3])
+            raise Refusal(f"{self.folder} holds another run ({was}); choose another --out.")
         try:
             model.load_state_dict(state["model"])
-            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(saved)
-        except (RuntimeError, ValueError) as error:
-            raise click.UsageError(
-                f"{self.folder} holds a run with other settings; choose another --out."
-            ) from error
-        step = int(state["step"])
-        torch.set_rng_state(state["torch_rng"])
-        entries = [entry for entry in self.entries() if entry["step"] <= step]
-        self.log_path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+            for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(moments)
+            torch.set_rng_state(state["torch_rng"])
+            step = int(state["step"])
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise Refusal(f"{self.folder} holds another run; choose another --out.") from error
+        self.recent = state.get("recent", [])
+        self._write_log([entry for entry in self.entries() if entry["step"] <= step])
         return step
+
+    def _read_state(self) -> dict[str, Any]:
+        unreadable = Refusal(
+            f"{self.state_path}: not the state of a run, or damaged; "
+            "remove it to begin the run again."
+        )
+        try:
+            state = torch.load(self.state_path, "cpu", weights_only=True)
+            if isinstance(state, dict):
+                return state
+        except Exception as error:  # a damaged file makes torch raise whatever it likes
+            raise unreadable from error
+        raise unreadable
 
     def keep(self, step: int, model: Network, optimizers: list[torch.optim.Optimizer]) -> None:
         """Save the state after ``step`` steps, whole or not at all."""
@@ -285,9 +354,11 @@ class Run:
         torch.save(
             {
                 "step": step,
+                "settings": self.settings,
                 "model": model.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in optimizers],
                 "torch_rng": torch.get_rng_state(),
+                "recent": self.recent,
             },
             partial,
         )
@@ -295,9 +366,15 @@ class Run:
 
     def log(self, entry: dict[str, float]) -> None:
         """Add a line to the log and redraw the curve."""
-        with self.log_path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-        draw_curve(self.entries(), self.folder / "curve.svg")
+        entries = [*self.entries(), entry]
+        self._write_log(entries)
+        draw_curve(entries, self.folder / "curve.svg")
+
+    def _write_log(self, entries: list[dict[str, float]]) -> None:
+        """Write the log, whole or not at all."""
+        partial = self.log_path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        partial.replace(self.log_path)
 
     def entries(self) -> list[dict[str, float]]:
         """The log so far."""
@@ -309,8 +386,8 @@ class Run:
         """Write the model as a checkpoint that vpype draws with, and a sheet of samples."""
         metadata = {
             "data": list(dataset.sources),
-            "command": " ".join(["python -m training.train", *sys.argv[1:]]),
-            "settings": asdict(self.config),
+            "command": shlex.join(["python", "-m", "training.train", *sys.argv[1:]]),
+            "settings": self.settings,
             "step": step,
             "validation": asdict(scores),
         }
@@ -329,10 +406,16 @@ def train(config: TrainConfig, data: Path, out: Path, device: torch.device) -> N
         valid[dataset.lengths[valid] <= config.context]
     )
     valid = valid[:VALIDATION_DRAWINGS]
+    for split, drawings in (("train", indices), ("valid", valid)):
+        if not len(drawings):
+            raise Refusal(
+                f"{data}: no drawings of up to {config.context} points in the {split} split."
+            )
     model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
     model.to(device).train()
     optimizers = build_optimizers(model, config)
-    run = Run(out, config, data)
+    # Settings, and what tells one dataset from another.
+    run = Run(out, asdict(config) | {"drawings": len(indices), "scale": model.scale})
     first = run.restore(model, optimizers)
     parameters = sum(p.numel() for p in model.parameters())
     click.echo(
@@ -351,12 +434,11 @@ def train(config: TrainConfig, data: Path, out: Path, device: torch.device) -> N
     )
     bar = tqdm(total=config.steps, initial=first, unit="step", dynamic_ncols=True)
     began, seen = time.monotonic(), 0
-    recent: list[float] = []
     for step, batch in zip(range(first, config.steps), batches, strict=False):
         batch = batch.to(device)
         offset, pen = train_step(model, optimizers, batch, rate(step, config), config.clip)
-        recent.append(float(offset + pen))
-        if not math.isfinite(recent[-1]):
+        run.recent.append(float(offset + pen))
+        if not math.isfinite(run.recent[-1]):
             raise click.ClickException(f"the loss is not a number at step {step}; lower lr.")
         seen += int(batch.real.sum())
         bar.update()
@@ -365,14 +447,14 @@ def train(config: TrainConfig, data: Path, out: Path, device: torch.device) -> N
         if done % config.validate_every == 0 or last:
             scores = validate(model, dataset, valid, device)
             speed = seen / (time.monotonic() - began)
-            entry = {"step": done, "train": float(np.mean(recent)), **asdict(scores)}
+            entry = {"step": done, "train": float(np.mean(run.recent)), **asdict(scores)}
             run.log(entry | {"valid": scores.total, "points_per_second": round(speed)})
             bar.write(
                 f"step {done:6d}  train {entry['train']:.3f}  valid {scores.total:.3f} "
                 f"(offset {scores.offset:.3f}, pen {scores.pen:.3f}) nats per point, "
                 f"{speed:,.0f} points/s"
             )
-            recent.clear()
+            run.recent.clear()
             if isinstance(model, Sketchformer) and (done % config.sample_every == 0 or last):
                 run.export(model, dataset, done, scores)
         if done % config.save_every == 0 or last:
@@ -385,17 +467,44 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@click.command(help=__doc__.replace("\n\n    ", "\n\n\b\n    "))
+@click.command()
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for state, log, curve, samples and model.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting. Can be repeated.",
+)
 def main(config: Path, data: Path, out: Path, changes: tuple[str, ...]) -> None:
-    """Train a model."""
+    """Train a model on a dataset file.
+
+    CONFIG is a file of settings, such as those in training/configs; DATA is a file made by
+    training.prepare. A run that stopped goes on where it was when the same command is given
+    again.
+
+    \b
+    Examples:
+      One minute on a laptop, to see that everything works:
+        python -m training.train training/configs/tiny.toml data/quickdraw.safetensors \\
+            --out runs/tiny
+      The model that ships, then another twice as wide:
+        python -m training.train training/configs/base.toml data/quickdraw.safetensors \\
+            --out runs/base
+        python -m training.train training/configs/base.toml data/quickdraw.safetensors \\
+            --out runs/wide --set width=512
+    """  # noqa: D301
     try:
         train(read_config(config, changes), data, out, best_device())
     except DatasetError as error:
-        raise click.UsageError(str(error)) from error
+        raise Refusal(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from vpype_sketchformer.transformer import (
     Cache,
     Mixture,
     Transformer,
+    describe,
     point_features,
 )
 
@@ -52,6 +53,21 @@ class _Task:
     generator: np.random.Generator
 
 
+@dataclass(frozen=True)
+class Prefix:
+    """A beginning that all drawings share.
+
+    Attributes:
+        positions: Points in the frame, whole pixels, (T, 2), T >= 1.
+        pens: What the pen does after each but the last, (T - 1,).
+        join: Whether the last stroke may go on; else the pen lifts first, or it is the end.
+    """
+
+    positions: NDArray[np.float64]
+    pens: NDArray[np.intp]
+    join: bool
+
+
 def sample(
     checkpoint: Checkpoint,
     labels: Sequence[str],
@@ -62,6 +78,7 @@ def sample(
     guidance: float = 1.0,
     best_of: int = 1,
     one_line: bool = False,
+    prefix: Prefix | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Sketch]:
     """Draw sketches.
@@ -77,6 +94,7 @@ def sample(
             the model's own measure: the largest log p(drawing | class) - log p(drawing).
             Drawings that did not end come last.
         one_line: Never lift the pen.
+        prefix: What all drawings begin with; all must be of one class.
         progress: Called with the number of sketches that have just been finished.
 
     Returns:
@@ -93,7 +111,8 @@ def sample(
     left = [best_of] * len(labels)
     rows = MAX_ROWS // style.streams
     for begin in range(0, len(tasks), rows):
-        for task, score, points in _draw(network, tasks[begin : begin + rows], style):
+        part = tasks[begin : begin + rows]
+        for task, score, points in _draw(network, part, style, prefix):
             i = task.sketch
             sketch = Sketch.from_stroke3(points, 1.0, labels[i])
             rival = best[i]
@@ -125,9 +144,14 @@ class _Style:
         """Rows of the network per drawing: with the class, and without where it is needed."""
         return 2 if self.scored or self.guidance != 1.0 else 1
 
+    @property
+    def strokes(self) -> int:
+        """What the model is told about the number of strokes."""
+        return ONE_STROKE if self.one_line else ANY_STROKES
+
 
 def _draw(
-    network: Transformer, tasks: Sequence[_Task], style: _Style
+    network: Transformer, tasks: Sequence[_Task], style: _Style, prefix: Prefix | None = None
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
     """Draw a batch.
 
@@ -135,68 +159,146 @@ def _draw(
         Each task when its drawing is finished, its score, and its points: offsets in pixels
         and pen, (n, 3).
     """
-    context = network.config.context
-    n = max(len(tasks), MIN_ROWS)
-    row_tasks = np.minimum(np.arange(n), len(tasks) - 1)  # spare rows copy the last task
-    alive = np.arange(n) < len(tasks)
-    generators = [tasks[i].generator for i in row_tasks]
-    labels = np.array([tasks[i].label for i in row_tasks])
-    history = np.zeros((n, context, 3))
-    position, begin, scores = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+    rows = _Rows(network, tasks, style)
+    if prefix is None:
+        stream = rows.start()
+        rows.move(stream)
+    else:
+        stream = rows.start_with(prefix)
+    while True:
+        rows.set_pen(stream)
+        yield from rows.finished()
+        if not rows.alive.any():
+            return
+        rows.shrink()
+        stream = rows.forward()
+        rows.move(stream)
 
-    conditions = _conditions(labels, network, style)
-    strokes = np.full(len(conditions), ONE_STROKE if style.one_line else ANY_STROKES)
-    x = network.embed_start(conditions, strokes)[:, None]
-    cache = Cache(network.config, len(conditions))
-    for step in range(context):
-        stream = network.forward(x, cache)[:, 0]
-        numbers = np.array(
+
+class _Rows:
+    """Drawings that grow side by side, all at the same point."""
+
+    def __init__(self, network: Transformer, tasks: Sequence[_Task], style: _Style) -> None:
+        n = max(len(tasks), MIN_ROWS)  # spare rows copy the last task, and are not alive
+        self.network, self.style = network, style
+        self.tasks = [tasks[min(i, len(tasks) - 1)] for i in range(n)]
+        self.alive = np.arange(n) < len(tasks)
+        self.history = np.zeros((n, network.config.context, 3))
+        self.length = 0
+        self.position, self.begin = np.zeros((n, 2)), np.zeros((n, 2))
+        self.offset, self.scores = np.zeros((n, 2)), np.zeros(n)
+        self.fresh = np.ones(n, bool)  # whether the point begins a stroke
+        self.pen_may_stay = True
+        null = network.weights["start.weight"].shape[0] - 1
+        labels = [task.label for task in self.tasks]
+        # Rows of the network: all with the class first, then all without where it is needed.
+        self.conditions = np.array((labels + [null] * n)[: n * style.streams])
+
+    def start(self) -> NDArray[np.float32]:
+        """Read the start token; returns what the rows know, (streams n, width)."""
+        self.cache = Cache(self.network.config, len(self.conditions))
+        strokes = np.full(len(self.conditions), self.style.strokes)
+        x = self.network.embed_start(self.conditions, strokes)[:, None]
+        return self.network.forward(x, self.cache)[:, 0]
+
+    def start_with(self, prefix: Prefix) -> NDArray[np.float32]:
+        """Read a beginning, once for all rows, up to the pen after its last point."""
+        n, streams = len(self.tasks), self.style.streams
+        conditions = self.conditions[::n]
+        self.cache = Cache(self.network.config, streams)
+        x = self.network.embed_start(conditions, np.full(streams, self.style.strokes))[:, None]
+        before = len(prefix.positions) - 1
+        pens = np.append(prefix.pens, DRAW)
+        features, offsets = describe(prefix.positions[None], pens)
+        if before:
+            points = np.tile(features[:, :-1], (streams, 1, 1))
+            rows = np.tile(prefix.pens, (streams, 1))
+            x = np.concatenate(
+                [x, self.network.embed_points(conditions, points, rows)], axis=1
+            )
+        stream = self.network.forward(x, self.cache)[:, -1]
+        copies = np.repeat(np.arange(streams), n)
+        self.cache.keep(copies)
+        self.history[:, :before, 2] = prefix.pens
+        self.history[:, : before + 1, :2] = offsets
+        strokes_begin = np.flatnonzero(np.append(END, prefix.pens) != DRAW)
+        self.position[:] = prefix.positions[-1]
+        self.begin[:] = prefix.positions[strokes_begin[-1]]
+        self.offset[:] = offsets[0, -1]
+        self.fresh[:] = False
+        self.length = before
+        self.pen_may_stay = prefix.join
+        self.draw_numbers()
+        return stream[copies]
+
+    def draw_numbers(self) -> None:
+        """Draw the random numbers of the next point, (n, NUMBERS)."""
+        self.numbers = np.array(
             [
-                generator.random(NUMBERS) if lives else np.zeros(NUMBERS)
-                for generator, lives in zip(generators, alive, strict=True)
+                task.generator.random(NUMBERS) if lives else np.zeros(NUMBERS)
+                for task, lives in zip(self.tasks, self.alive, strict=True)
             ]
         )
-        offset, gain = _choose_offset(network, stream, numbers, style)
-        target = np.rint(position + offset)  # the model knows whole pixels only
-        offset, position = target - position, target
-        fresh = (history[:, step - 1, 2] != DRAW) if step else np.ones(n, bool)
-        begin = np.where(fresh[:, None], position, begin)
-        features = point_features(offset, position, begin)
-        pen, pen_gain = _choose_pen(network, stream, features, numbers[:, -1], fresh, style)
-        scores += gain + pen_gain
-        history[:, step, :2] = offset
-        history[:, step, 2] = pen
 
-        done = alive & ((pen == END) | (step == context - 1))
-        for row in np.flatnonzero(done):
-            yield tasks[row_tasks[row]], float(scores[row]), history[row, : step + 1]
-        alive &= ~done
-        if not alive.any():
-            return
-        # Leaving costs a copy of the cache, so finished rows leave in groups.
-        if max(alive.sum(), MIN_ROWS) <= 0.75 * len(alive):
-            keep = np.argsort(~alive, kind="stable")[: max(alive.sum(), MIN_ROWS)]
-            parts = np.concatenate([keep + s * len(alive) for s in range(style.streams)])
-            cache.keep(parts)
-            generators = [generators[i] for i in keep]
-            alive, row_tasks, labels = alive[keep], row_tasks[keep], labels[keep]
-            history, position, begin = history[keep], position[keep], begin[keep]
-            scores, features, pen = scores[keep], features[keep], pen[keep]
-            n = len(keep)
-            conditions = conditions[parts]
-        x = network.embed_points(
-            conditions,
-            np.tile(features, (style.streams, 1))[:, None],
-            np.tile(pen, style.streams)[:, None],
+    def move(self, stream: NDArray[np.float32]) -> None:
+        """Choose where the next points fall."""
+        self.draw_numbers()
+        offset, gain = _choose_offset(self.network, stream, self.numbers, self.style)
+        target = np.rint(self.position + offset)  # the model knows whole pixels only
+        self.offset, self.position = target - self.position, target
+        if self.length:
+            self.fresh = self.history[:, self.length - 1, 2] != DRAW
+        self.begin = np.where(self.fresh[:, None], target, self.begin)
+        self.scores += gain
+
+    def set_pen(self, stream: NDArray[np.float32]) -> None:
+        """Choose what the pen does after the points, which are then complete."""
+        self.features = point_features(self.offset, self.position, self.begin)
+        barred = np.zeros((len(self.tasks), 3), bool)
+        barred[:, DRAW] = not self.pen_may_stay
+        barred[:, LIFT] = self.style.one_line
+        # A stroke of one point would leave a stray dot.
+        barred[self.fresh, LIFT] = barred[self.fresh, END] = True
+        self.pen, gain = _choose_pen(
+            self.network, stream, self.features, self.numbers[:, -1], barred, self.style
         )
+        self.scores += gain
+        self.history[:, self.length, :2] = self.offset
+        self.history[:, self.length, 2] = self.pen
+        self.length += 1
+        self.pen_may_stay = True
 
+    def finished(self) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
+        """Yield the drawings that ended with the last point."""
+        full = self.length == self.history.shape[1]
+        done = self.alive & ((self.pen == END) | full)
+        for row in np.flatnonzero(done):
+            points = self.history[row, : self.length]
+            yield self.tasks[row], float(self.scores[row]), points
+        self.alive &= ~done
 
-def _conditions(
-    labels: NDArray[np.intp], network: Transformer, style: _Style
-) -> NDArray[np.intp]:
-    """Classes for every row of the network: with the class first, then without."""
-    null = network.weights["start.weight"].shape[0] - 1
-    return np.concatenate([labels, np.full_like(labels, null)])[: len(labels) * style.streams]
+    def shrink(self) -> None:
+        """Let finished rows leave, in groups, since leaving costs a copy of the cache."""
+        n, wanted = len(self.tasks), max(int(self.alive.sum()), MIN_ROWS)
+        if wanted > 0.75 * n:
+            return
+        keep = np.argsort(~self.alive, kind="stable")[:wanted]
+        parts = np.concatenate([keep + s * n for s in range(self.style.streams)])
+        self.cache.keep(parts)
+        self.conditions = self.conditions[parts]
+        self.tasks = [self.tasks[i] for i in keep]
+        for name in ("alive", "history", "position", "begin", "scores", "features", "pen"):
+            setattr(self, name, getattr(self, name)[keep])
+
+    def forward(self) -> NDArray[np.float32]:
+        """Read the points; returns what the rows know, (streams n, width)."""
+        streams = self.style.streams
+        x = self.network.embed_points(
+            self.conditions,
+            np.tile(self.features, (streams, 1))[:, None],
+            np.tile(self.pen, streams)[:, None],
+        )
+        return self.network.forward(x, self.cache)[:, 0]
 
 
 def _choose_offset(
@@ -266,7 +368,7 @@ def _choose_pen(
     stream: NDArray[np.float32],
     features: NDArray[np.float32],
     numbers: NDArray[np.float64],
-    fresh: NDArray[np.bool_],
+    barred: NDArray[np.bool_],
     style: _Style,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Choose what the pen does after the points just drawn.
@@ -276,8 +378,7 @@ def _choose_pen(
         stream: What the rows know, (streams n, width).
         features: The points just drawn, (n, FEATURES).
         numbers: Random numbers, (n,).
-        fresh: Which points begin a stroke; the pen cannot leave the paper there, or a lone
-            dot would remain, (n,).
+        barred: What the pen must not do, (n, 3).
         style: How to draw.
 
     Returns:
@@ -289,9 +390,7 @@ def _choose_pen(
     logs -= np.log(np.exp(logs).sum(axis=-1, keepdims=True))
     gain = logs[:n] - logs[-n:]  # zero where there is one stream only
     wanted = (logs[:n] + (style.guidance - 1.0) * gain) / style.pen_temperature
-    wanted[fresh, LIFT] = wanted[fresh, END] = -np.inf
-    if style.one_line:
-        wanted[:, LIFT] = -np.inf
+    wanted[barred] = -np.inf
     pen = _categorical(wanted, numbers)
     return pen, gain[np.arange(n), pen]
 

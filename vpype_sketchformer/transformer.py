@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer.strokes import DRAW
+
 Array = NDArray[np.float32]
 
 ROPE_BASE = 1000.0
@@ -273,6 +275,60 @@ class Transformer:
     def _rotations(self, past: int, steps: int) -> tuple[Array, Array]:
         angles = np.arange(past, past + steps)[:, None] * self._rates  # (T, d / 2)
         return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def log_likelihood(
+    network: Transformer,
+    labels: NDArray[np.intp],
+    positions: NDArray[np.floating],
+    pens: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Log-density of drawings, or of their beginnings, under a class each.
+
+    Args:
+        network: The model.
+        labels: Classes, (n,).
+        positions: Points in the frame, pixels, (n, T, 2).
+        pens: What the pen does after each point, the same for all, (T,); after the last
+            point it is not counted.
+
+    Returns:
+        Nats in pixels, (n,).
+    """
+    n, steps, _ = positions.shape
+    rows = np.broadcast_to(pens, (n, steps))
+    features, offsets = describe(positions, pens)
+    start = network.embed_start(labels, np.full(n, ANY_STROKES))[:, None]
+    points = network.embed_points(labels, features[:, :-1], rows[:, :-1])
+    x = np.concatenate([start, points], axis=1)
+    stream = network.forward(x, Cache(network.config, n)).reshape(n * steps, -1)
+    targets = offsets.reshape(-1, 1, 2) / network.scale
+    density = network.mixture(stream).log_density(targets) - 2 * np.log(network.scale)
+    logits = network.pen_logits(stream, features.reshape(n * steps, -1)).astype(np.float64)
+    logs = (logits - _logsumexp(logits)[:, None]).reshape(n, steps, 3)
+    chosen = np.take_along_axis(logs, rows[..., None], axis=-1)[:, :-1]
+    return density.reshape(n, steps).sum(axis=1) + chosen.sum(axis=(1, 2))
+
+
+def describe(
+    positions: NDArray[np.floating], pens: NDArray[np.intp]
+) -> tuple[Array, NDArray[np.floating]]:
+    """Describe drawings to the network.
+
+    Args:
+        positions: Points in the frame, pixels, (n, T, 2).
+        pens: What the pen does after each, (T,) or (n, T).
+
+    Returns:
+        Features, (n, T, FEATURES), and offsets in pixels, (n, T, 2).
+    """
+    rows = np.broadcast_to(pens, positions.shape[:2])
+    fresh = np.ones_like(rows, bool)
+    fresh[:, 1:] = rows[:, :-1] != DRAW
+    first = np.maximum.accumulate(np.where(fresh, np.arange(rows.shape[1]), 0), axis=1)
+    begins = np.take_along_axis(positions, first[..., None], axis=1)
+    offsets = np.diff(positions, axis=1, prepend=positions.dtype.type(0))
+    return point_features(offsets, positions, begins), offsets
 
 
 _TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
