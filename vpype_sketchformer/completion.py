@@ -1,11 +1,12 @@
 """From a drawing's beginning to its rest: what stands behind `sketchcomplete`.
 
-The model knows drawings in one form only: Quick, Draw!'s simplified strokes in a frame of 255
-pixels, whose corner is that of the finished drawing. A beginning comes in any unit, place and
-number of points, and how large the drawing will be is not known. So the beginning is simplified
-as the training data were, and put into the frame in many ways: smaller or larger, left
-or right, in the given order or the longest stroke first. The model's own likelihood says which of
-them is most like the beginning of something; with a class and without, it says which class.
+The model knows drawings in one form only: Quick, Draw!'s simplified strokes in a frame of
+255 pixels, whose corner is that of the finished drawing. A beginning comes in any unit, place
+and number of points, and how large the drawing will be is not known. So the beginning is
+simplified as the training data were, and put into the frame in many ways: smaller or larger,
+left or right, in the given order or the longest stroke first. The model's own likelihood says
+which of them is most like the beginning of something; with a class and without, it says which
+class.
 """
 
 from __future__ import annotations
