@@ -1,0 +1,719 @@
+"""Training: the command line as users run it, what goes into a batch, what the loss is."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import click.testing
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import distributions
+
+from training import dataset as datasets
+from training import sample, train
+from training.batches import (
+    PLAIN,
+    Augmentation,
+    cut_batches,
+    epoch_order,
+    evaluation_batches,
+    make_batch,
+    offset_scale,
+    training_batches,
+)
+from training.dataset import Dataset
+from training.model import Batch, Sketchformer
+from training.readers import read_ndjson
+from vpype_sketchformer import sampling
+from vpype_sketchformer.checkpoint import load
+from vpype_sketchformer.strokes import DRAW, LIFT
+from vpype_sketchformer.transformer import (
+    ANY_STROKES,
+    ONE_STROKE,
+    SEVERAL_STROKES,
+    ModelConfig,
+)
+
+ROOT = Path(__file__).parents[1]
+QUICKDRAW = ROOT.parent / "shared/data/quickdraw"
+CONFIGS = ROOT / "training/configs"
+CLASSES = ("cat", "circle", "house", "sun", "zigzag")
+SVG = "{http://www.w3.org/2000/svg}"
+
+TINY = ("width=16", "heads=2", "layers=1", "pen_width=8", "points=1024", "warmup=5")
+TINY_SEED = ("width=16", "heads=2", "layers=1", "points=1024", "lr=3e-3")
+
+Arguments = tuple[str | Path, ...]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in another order round differently, so equal bits need equal threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset file of real drawings, some of one stroke."""
+    drawings = [
+        drawing
+        for name in CLASSES
+        for drawing in islice(read_ndjson(QUICKDRAW / f"{name}.ndjson"), 200)
+    ]
+    path = tmp_path_factory.mktemp("data") / "few.safetensors"
+    datasets.save(drawings, path, ["Some drawings, CC BY 4.0"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def dataset(data: Path) -> Dataset:
+    return datasets.load(data)
+
+
+def arguments(
+    data: Path, out: Path, *changes: str, config: Path = CONFIGS / "tiny.toml"
+) -> Arguments:
+    """The command line's arguments, with changes of settings."""
+    sets = [part for change in changes for part in ("--set", change)]
+    return (config, data, "--out", out, *sets)
+
+
+def run(command: click.Command, *args: str | Path) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(command, [str(arg) for arg in args])
+
+
+def succeed(*args: str | Path) -> None:
+    result = run(train.main, *args)
+    assert result.exit_code == 0, result.output
+
+
+def refusal(result: click.testing.Result) -> str:
+    """The one line that a refused command ends with."""
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    last = result.stderr.rstrip().splitlines()[-1]
+    assert last.startswith("Error: ")
+    return last
+
+
+def subprocess_of(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def log_of(folder: Path) -> list[dict[str, float]]:
+    """The log without the speed, the one thing that no two runs share."""
+    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert all(entry.pop("points_per_second") > 0 for entry in entries)
+    return entries
+
+
+# --- a run, from the command line to a model that draws --------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that has ended."""
+    out = tmp_path_factory.mktemp("runs") / "deep/tiny run"
+    changes = (*TINY, "steps=40", "validate_every=10", "sample_every=20", "save_every=10")
+    result = subprocess_of("-m", "training.train", *arguments(data, out, *changes))
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+def test_a_model_learns(trained: Path) -> None:
+    log = log_of(trained)
+    assert [entry["step"] for entry in log] == [10, 20, 30, 40]
+    for entry in log:
+        assert entry["valid"] == pytest.approx(entry["offset"] + entry["pen"])
+    first, last = log[0], log[-1]
+    assert last["valid"] < first["valid"] - 0.5
+    assert last["train"] < first["train"] - 0.5
+    assert last["offset"] < first["offset"] - 0.2
+    assert last["pen"] < first["pen"] - 0.1
+
+
+def test_a_run_leaves_pictures(trained: Path) -> None:
+    curve = ElementTree.parse(trained / "curve.svg")
+    assert len(curve.findall(f".//{SVG}polyline")) == 2
+    assert {path.name for path in trained.glob("samples-*")} == {
+        "samples-000020.svg",
+        "samples-000040.svg",
+    }
+    for path in trained.glob("samples-*"):
+        assert ElementTree.parse(path).findall(f".//{SVG}polyline")
+
+
+def test_the_exported_model_draws_and_says_what_it_is(trained: Path) -> None:
+    checkpoint = load(trained / "model.safetensors")
+    assert checkpoint.classes == CLASSES
+    seeds = np.random.SeedSequence(1).spawn(2)
+    sketches = sampling.sample(checkpoint, ["cat", "sun"], seeds, temperature=0.5)
+    assert [sketch.label for sketch in sketches] == ["cat", "sun"]
+    about = checkpoint.metadata
+    assert about["data"] == ["Some drawings, CC BY 4.0"]
+    assert about["command"].startswith("python -m training.train ")
+    assert "--set width=16" in about["command"]
+    assert "/tiny run'" in about["command"], "quoted, so that a shell reads it back"
+    assert about["settings"]["width"] == 16
+    assert about["settings"]["steps"] == about["step"] == 40
+    assert about["validation"]["offset"] == log_of(trained)[-1]["offset"]
+
+
+def test_the_recipe_of_the_seed_learns(data: Path, tmp_path: Path) -> None:
+    changes = (*TINY_SEED, "steps=20", "validate_every=5")
+    succeed(*arguments(data, tmp_path, *changes, config=CONFIGS / "seed.toml"))
+    log = log_of(tmp_path)
+    assert log[-1]["valid"] < log[0]["valid"] - 0.2
+
+
+# --- a run that was killed -------------------------------------------------------------
+
+DIES_IN_A_STEP = """
+import itertools, os, signal
+from training import train
+step, numbers = train.train_step, itertools.count(1)
+def dying(*args):
+    if next(numbers) == 18:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(*args)
+train.train_step = dying
+train.main()
+"""
+
+DIES_WHILE_IT_SAVES = """
+import io, itertools, os, signal
+import torch
+from training import train
+save, numbers = torch.save, itertools.count(1)
+def dying(state, path):
+    if next(numbers) < 3:
+        return save(state, path)
+    whole = io.BytesIO()
+    save(state, whole)
+    path.write_bytes(whole.getvalue()[:-2000])
+    os.kill(os.getpid(), signal.SIGKILL)
+torch.save = dying
+train.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("death", "config", "changes"),
+    [
+        (DIES_IN_A_STEP, "tiny.toml", (*TINY, "dropout=0.1")),
+        (DIES_WHILE_IT_SAVES, "seed.toml", TINY_SEED),
+    ],
+    ids=["in a step", "while it saves"],
+)
+def test_a_killed_run_ends_as_one_never_stopped(
+    data: Path, tmp_path: Path, death: str, config: str, changes: tuple[str, ...]
+) -> None:
+    changes = (*changes, "steps=25", "validate_every=10", "save_every=5", "sample_every=25")
+    whole, killed = (
+        arguments(data, tmp_path / name, *changes, config=CONFIGS / config)
+        for name in ("whole", "killed")
+    )
+    succeed(*whole)
+    assert subprocess_of("-c", death, *killed).returncode == -signal.SIGKILL
+    assert len(log_of(tmp_path / "killed")) == 1, "it died between validations"
+    succeed(*killed)
+
+    assert log_of(tmp_path / "killed") == log_of(tmp_path / "whole")
+    expected, state = (
+        torch.load(tmp_path / name / "state.pt", weights_only=True)
+        for name in ("whole", "killed")
+    )
+    assert state.pop("settings") == expected.pop("settings")
+    torch.testing.assert_close(state, expected, rtol=0, atol=0)
+    for path in (tmp_path / "whole").glob("samples-*"):
+        assert (tmp_path / "killed" / path.name).read_text() == path.read_text()
+
+
+def test_a_run_that_ended_is_left_as_it_is(data: Path, tmp_path: Path) -> None:
+    args = arguments(data, tmp_path, *TINY, "steps=2")
+    succeed(*args)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    succeed(*args)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+# --- what cannot be trained ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("widht=16", "unknown setting 'widht'"),
+        ("width='16'", "'width' must be of type int"),
+        ("width=16.0", "'width' must be of type int"),
+        ("lr=true", "'lr' must be of type float"),
+        ("only_recognized=1", "'only_recognized' must be of type bool"),
+        ("width=", "--set width="),
+        ("optimizer=adamw", "needs quotes"),
+        ("width=15", "width 15"),
+        ("heads=32", "width 32"),
+        ("points=100", "points (100) must be at least context"),
+        ("model='lstm'", "sketchformer, seed"),
+        ("optimizer='sgd'", "muon, adamw"),
+        ("steps=0", "'steps' must be above 0"),
+        ("layers=-1", "'layers' must be above 0"),
+        ("validate_every=0", "'validate_every' must be above 0"),
+        ("lr=nan", "'lr' must be above 0"),
+        ("decay=1.5", "'decay' must be from 0 to 1"),
+        ("stretch=1.0", "'stretch' must be below 1"),
+        ("seed=-1", "'seed' must be 0 or more"),
+        ("context=2", "no drawings of up to 2 points"),
+    ],
+)
+def test_settings_that_cannot_be(data: Path, tmp_path: Path, change: str, words: str) -> None:
+    out = tmp_path / "out"
+    assert words in refusal(run(train.main, *arguments(data, out, change)))
+    assert not out.exists()
+
+
+def test_the_seed_has_positions_for_so_many_points(data: Path, tmp_path: Path) -> None:
+    args = arguments(data, tmp_path, "context=513", config=CONFIGS / "seed.toml")
+    assert "at most 512" in refusal(run(train.main, *args))
+
+
+def test_the_last_change_of_a_setting_holds(tmp_path: Path) -> None:
+    config = train.read_config(CONFIGS / "tiny.toml", ("steps=1", "lr=1", "steps=2"))
+    assert (config.steps, config.lr) == (2, 1.0)
+
+
+@pytest.mark.parametrize("text", [b"width = ", b"\xff\xfe", b"[[[", b"width = 1\nwidth = 2"])
+def test_a_config_that_is_not_toml(data: Path, tmp_path: Path, text: bytes) -> None:
+    config = tmp_path / "broken.toml"
+    config.write_bytes(text)
+    args = arguments(data, tmp_path / "out", config=config)
+    assert str(config) in refusal(run(train.main, *args))
+
+
+def test_files_that_are_missing(data: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert "nowhere" in refusal(run(train.main, *arguments(nowhere, tmp_path)))
+    assert "nowhere" in refusal(run(train.main, *arguments(data, tmp_path, config=nowhere)))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_data_cut_short(data: Path, tmp_path: Path, share: float) -> None:
+    whole = data.read_bytes()
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole[: int(share * len(whole))])
+    assert str(cut) in refusal(run(train.main, *arguments(cut, tmp_path / "out")))
+
+
+def test_data_that_is_no_dataset(tiny: Path, tmp_path: Path) -> None:
+    assert "not a dataset" in refusal(run(train.main, *arguments(tiny, tmp_path / "out")))
+
+
+def test_a_folder_that_cannot_be(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert "file" in refusal(run(train.main, *arguments(data, tmp_path / "file/out")))
+
+
+# --- a state that is another's, damaged or hostile -------------------------------------
+
+
+@pytest.fixture
+def begun(data: Path, tmp_path: Path) -> Path:
+    """The folder of a short run."""
+    out = tmp_path / "run"
+    succeed(*arguments(data, out, *TINY, "steps=2"))
+    return out
+
+
+@pytest.mark.parametrize("change", ["width=32", "lr=0.5", "seed=2", "optimizer='adamw'"])
+def test_another_runs_folder_is_left_alone(data: Path, begun: Path, change: str) -> None:
+    before = {path.name: path.read_bytes() for path in begun.iterdir()}
+    result = run(train.main, *arguments(data, begun, *TINY, "steps=2", change))
+    assert "another run" in refusal(result)
+    assert change.split("=")[0] in refusal(result)
+    assert {path.name: path.read_bytes() for path in begun.iterdir()} == before
+
+
+def test_another_datasets_run_is_left_alone(begun: Path, tmp_path: Path) -> None:
+    drawings = [
+        drawing
+        for name in CLASSES
+        for drawing in islice(read_ndjson(QUICKDRAW / f"{name}.ndjson"), 100)
+    ]
+    fewer = tmp_path / "fewer.safetensors"
+    datasets.save(drawings, fewer)
+    result = run(train.main, *arguments(fewer, begun, *TINY, "steps=2"))
+    assert "another run" in refusal(result)
+
+
+def test_a_state_that_fits_no_model(data: Path, begun: Path) -> None:
+    """As of a version that did not note its settings."""
+    state = torch.load(begun / "state.pt", weights_only=True)
+    del state["settings"]
+    torch.save(state, begun / "state.pt")
+    result = run(train.main, *arguments(data, begun, *TINY, "steps=2", "width=32"))
+    assert "another run" in refusal(result)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_state_cut_short(data: Path, begun: Path, share: float) -> None:
+    path = begun / "state.pt"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    result = run(train.main, *arguments(data, begun, *TINY, "steps=2"))
+    assert str(path) in refusal(result)
+
+
+class Hostile:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_hostile_state_executes_nothing(
+    data: Path, begun: Path, tmp_path: Path, bare: bool
+) -> None:
+    path, folder = begun / "state.pt", tmp_path / "broken in"
+    if bare:
+        path.write_bytes(pickle.dumps(Hostile(folder), protocol=2))
+    else:
+        torch.save({"step": Hostile(folder)}, path)
+    result = run(train.main, *arguments(data, begun, *TINY, "steps=2"))
+    assert str(path) in refusal(result)
+    assert not folder.exists()
+
+
+# --- batches ---------------------------------------------------------------------------
+
+
+def offsets_of(dataset: Dataset, index: int) -> np.ndarray:
+    """The offsets of a drawing, the first one from the corner of the frame."""
+    return np.diff(dataset.drawing(index).points.astype(float), axis=0, prepend=0)
+
+
+def test_evaluation_sees_every_drawing_once(dataset: Dataset) -> None:
+    chosen = dataset.of("valid")
+    seen = list(evaluation_batches(dataset, chosen, 2000))
+    assert sorted(np.concatenate([indices for indices, _ in seen])) == sorted(chosen)
+    for indices, batch in seen:
+        assert batch.real.numel() <= 2000
+        assert batch.real.sum(dim=1).tolist() == dataset.lengths[indices].tolist()
+        assert batch.labels.tolist() == dataset.labels[indices].tolist()
+
+
+@given(
+    st.lists(st.integers(2, 60), min_size=1, max_size=300),
+    st.integers(60, 500),
+    st.integers(0, 99),
+)
+def test_batches_hold_every_drawing_once_and_no_more_points_than_allowed(
+    lengths: list[int], points: int, seed: int
+) -> None:
+    sizes = np.array(lengths)
+    batches = cut_batches(sizes, np.arange(len(sizes)), points, np.random.default_rng(seed))
+    assert sorted(np.concatenate(batches)) == list(range(len(sizes)))
+    assert all(len(batch) * sizes[batch].max() <= points for batch in batches)
+
+
+def test_training_batches_waste_little(dataset: Dataset) -> None:
+    """The point of sorting by length: padding is a small share."""
+    batches = list(
+        islice(
+            training_batches(
+                dataset,
+                dataset.of("train"),
+                points=2048,
+                balance=1.0,
+                augmentation=PLAIN,
+                seed=1,
+            ),
+            15,
+        )
+    )
+    assert all(batch.real.numel() <= 2048 for batch in batches)
+    real = sum(int(batch.real.sum()) for batch in batches)
+    padded = sum(batch.real.numel() for batch in batches)
+    assert real / padded > 0.8
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_classes_come_in_proportion_to_a_power_of_their_size(
+    dataset: Dataset, balance: float
+) -> None:
+    sizes = {"cat": 200, "circle": 50, "sun": 10}
+    indices = np.concatenate(
+        [
+            np.flatnonzero(dataset.labels == CLASSES.index(name))[:size]
+            for name, size in sizes.items()
+        ]
+    )
+    rng = np.random.default_rng(1)
+    epochs = [epoch_order(dataset, indices, balance, rng) for _ in range(50)]
+    drawn = np.concatenate(epochs)
+    assert set(drawn) == set(indices)
+    assert len(drawn) / 50 == pytest.approx(len(indices), rel=0.02)
+    total = sum(size**balance for size in sizes.values())
+    for name, size in sizes.items():
+        share = np.mean(dataset.labels[drawn] == CLASSES.index(name))
+        assert share == pytest.approx(size**balance / total, rel=0.05)
+        # Within a class no drawing is dearer than another.
+        times = np.bincount(epochs[0], minlength=len(dataset))[indices]
+        times = times[dataset.labels[indices] == CLASSES.index(name)]
+        assert times.max() - times.min() <= 1
+
+
+def test_targets_are_dequantised_and_what_the_network_reads_is_exact(
+    dataset: Dataset,
+) -> None:
+    indices = np.arange(0, len(dataset), 7)
+    batch = make_batch(dataset, indices, PLAIN, np.random.default_rng(0))
+    noise = []
+    for row, index in enumerate(indices.tolist()):
+        drawing, offsets = dataset.drawing(index), offsets_of(dataset, index)
+        n = len(offsets)
+        noise.append(batch.offsets[row, :n].numpy() - offsets)
+        assert batch.pens[row, :n].tolist() == drawing.pen.tolist()
+        starts = np.flatnonzero(np.concatenate([[True], drawing.pen[:-1] == LIFT]))
+        strokes = np.split(drawing.points.astype(float), starts[1:])
+        from_begin = np.concatenate([stroke - stroke[0] for stroke in strokes])
+        features = batch.features[row, :n].double().numpy()
+        np.testing.assert_array_equal(features[:, :2] * 64, offsets)
+        np.testing.assert_allclose(np.sinh(features[:, 2:4] * 2) * 2, offsets, atol=1e-3)
+        np.testing.assert_array_equal((features[:, 4:6] + 1) * 128, drawing.points)
+        np.testing.assert_allclose(np.sinh(features[:, 6:8] * 2) * 2, from_begin, atol=1e-3)
+    together = np.concatenate(noise)
+    assert np.abs(together).max() <= 0.5 + 1e-4
+    assert together.mean() == pytest.approx(0, abs=0.01)
+    assert together.std() == pytest.approx(math.sqrt(1 / 12), rel=0.02)
+
+
+def test_conditions_come_at_their_rates(dataset: Dataset) -> None:
+    short = np.flatnonzero(dataset.lengths <= 20)
+    indices = np.resize(short, 6000)
+    augmentation = Augmentation(hide_label=0.1, tell_strokes=0.3)
+    batch = make_batch(dataset, indices, augmentation, np.random.default_rng(0))
+    hidden = batch.labels.numpy() == len(CLASSES)
+    assert hidden.mean() == pytest.approx(0.1, abs=0.02)
+    np.testing.assert_array_equal(
+        batch.labels.numpy()[~hidden], dataset.labels[indices][~hidden]
+    )
+    told = batch.strokes.numpy() != ANY_STROKES
+    assert told.mean() == pytest.approx(0.3, abs=0.03)
+    strokes = [np.sum(dataset.drawing(i).pen != DRAW) for i in indices.tolist()]
+    expected = np.where(np.equal(strokes, 1), ONE_STROKE, SEVERAL_STROKES)
+    assert set(expected) == {ONE_STROKE, SEVERAL_STROKES}
+    np.testing.assert_array_equal(batch.strokes.numpy()[told], expected[told])
+
+
+def test_stretched_drawings_stay_in_the_frame(dataset: Dataset) -> None:
+    indices = np.arange(0, len(dataset), 5)
+    augmentation = Augmentation(stretch=0.2)
+    batch = make_batch(dataset, indices, augmentation, np.random.default_rng(0))
+    ratios = []
+    for row, index in enumerate(indices.tolist()):
+        before = dataset.drawing(index).points.astype(float)
+        after = (batch.features[row, : len(before), 4:6].double().numpy() + 1) * 128
+        np.testing.assert_array_equal(after, np.rint(after))
+        assert after.max() == 255
+        if before.max(axis=0).min() > 100:  # so that rounding to pixels hides nothing
+            ratios.append(np.divide(*(after.max(axis=0) / before.max(axis=0))))
+    assert 0.79 < min(ratios) < 0.85
+    assert 1.18 < max(ratios) < 1.26
+
+
+def test_a_lone_dot_is_no_disaster(tmp_path: Path) -> None:
+    dot = datasets.drawing_from_strokes([[(0, 0), (0, 0)]], "dot")
+    dataset = datasets.save([dot], tmp_path / "dot.safetensors")
+    batch = make_batch(
+        dataset, np.array([0]), Augmentation(stretch=0.1), np.random.default_rng(0)
+    )
+    assert batch.features.isfinite().all()
+    assert batch.offsets.isfinite().all()
+
+
+def test_the_scale_is_the_deviation_of_the_offsets(dataset: Dataset) -> None:
+    chosen = dataset.of("train")
+    steps = [np.diff(dataset.drawing(i).points.astype(float), axis=0) for i in chosen.tolist()]
+    assert offset_scale(dataset, chosen) == pytest.approx(np.concatenate(steps).std())
+
+
+# --- the loss --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(dataset: Dataset) -> Sketchformer:
+    """A model with opinions: heads that begin at zero would hide mistakes."""
+    torch.manual_seed(0)
+    config = ModelConfig(width=16, heads=2, layers=1, mixtures=5, pen_width=8)
+    network = Sketchformer(config, len(CLASSES), offset_scale(dataset, dataset.of("train")))
+    for head in (network.mixture, network.pen_out):
+        torch.nn.init.normal_(head.weight, std=0.3)
+    torch.nn.init.constant_(network.pen_out.bias[0], 2.0)  # drawings of few points cost more
+    return network.eval()
+
+
+def oracle(model: Sketchformer, batch: Batch) -> list[tuple[float, float, int]]:
+    """Nats of offset and pen, and points, of each drawing, by torch's own distributions.
+
+    Everything is said in pixels: means and deviations are multiplied by the scale.
+    """
+    results = []
+    with torch.no_grad():
+        stream = model.stream(batch)
+        pen_input = torch.cat([stream, batch.features], dim=-1)
+        pen_logits = model.pen_out(torch.relu(model.pen_hidden(pen_input)))
+        output = model.mixture(stream).double()
+    floor = math.log(0.2 / model.scale)
+    for row, points in enumerate(batch.real.sum(dim=1).tolist()):
+        logits, x, y, raw_x, raw_y, shear = output[row, :points].chunk(6, dim=-1)
+        factor = torch.zeros(*logits.shape, 2, 2, dtype=torch.float64)
+        for axis, raw in enumerate((raw_x, raw_y)):
+            factor[..., axis, axis] = (floor + torch.log1p((raw - floor).exp())).exp()
+        factor[..., 1, 0] = shear
+        mixture = distributions.MixtureSameFamily(
+            distributions.Categorical(logits=logits),
+            distributions.MultivariateNormal(
+                torch.stack([x, y], dim=-1) * model.scale, scale_tril=factor * model.scale
+            ),
+        )
+        pen = distributions.Categorical(logits=pen_logits[row, :points])
+        results.append(
+            (
+                -float(mixture.log_prob(batch.offsets[row, :points].double()).sum()),
+                -float(pen.log_prob(batch.pens[row, :points]).sum()),
+                points,
+            )
+        )
+    return results
+
+
+def test_the_loss_is_nats_per_real_point_in_pixels(
+    model: Sketchformer, dataset: Dataset
+) -> None:
+    indices = np.argsort(dataset.lengths)[::90]  # of very different lengths
+    batch = make_batch(dataset, indices, PLAIN, np.random.default_rng(0))
+    assert batch.real.float().mean() < 0.6
+    offset, pen, points = np.sum(oracle(model, batch), axis=0)
+    untouched: list[torch.optim.Optimizer] = []
+    losses = train.train_step(model, untouched, batch, 1.0, clip=1.0)
+    model.zero_grad()
+    # Mixed precision rounds the stream; the loss itself does not.
+    assert float(losses[0]) == pytest.approx(offset / points, rel=0.01)
+    assert float(losses[1]) == pytest.approx(pen / points, rel=0.01)
+    with torch.no_grad():
+        exact = [float(loss.sum()) / points for loss in model.losses(batch)]
+    assert exact == pytest.approx([offset / points, pen / points], rel=1e-4)
+
+
+def test_validation_is_the_mean_over_points(model: Sketchformer, dataset: Dataset) -> None:
+    chosen = dataset.of("valid")
+    rng = np.random.default_rng(0)
+    alone = [make_batch(dataset, chosen[i : i + 1], PLAIN, rng) for i in range(len(chosen))]
+    scores = np.array([oracle(model, batch)[0] for batch in alone])
+    offset, pen, points = scores.sum(axis=0)
+    found = train.validate(model, dataset, chosen, torch.device("cpu"))
+    assert found.offset == pytest.approx(offset / points, rel=0.003)
+    assert found.pen == pytest.approx(pen / points, rel=0.003)
+    over_drawings = (scores[:, :2] / scores[:, 2:]).mean(axis=0)
+    assert abs(found.pen - over_drawings[1]) > 0.02, "the two means can be told apart"
+
+
+# --- sheets of samples -----------------------------------------------------------------
+
+
+def cells_of(path: Path) -> set[tuple[int, int]]:
+    """The cells of a sheet, 96 units each, that hold lines; no line may leave its cell."""
+    cells = set()
+    for line in ElementTree.parse(path).findall(f".//{SVG}polyline"):
+        points = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
+        (cell,) = {(int(x // 96), int(y // 96)) for x, y in points}
+        cells.add(cell)
+    return cells
+
+
+def test_a_sheet_of_samples(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.svg"
+    model = trained / "model.safetensors"
+    args = ("--class", "sun, cat", "-n", 4, "--columns", 3, "--temperature", 0.8, "-o", out)
+    result = run(sample.main, model, *map(str, args))
+    assert result.exit_code == 0, result.output
+    assert "8 sketches" in result.output
+    assert cells_of(out) == {(i % 3, i // 3) for i in range(8)}
+    first = out.read_text()
+    run(sample.main, model, *map(str, args))
+    assert out.read_text() == first
+    run(sample.main, model, *map(str, args), "--seed", "1")
+    assert out.read_text() != first
+
+
+def test_a_sheet_of_every_class(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "all.svg"
+    result = run(sample.main, trained / "model.safetensors", "-n", "1", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert len(cells_of(out)) == len(CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--class", "cat,unicorn"), "unicorn"),
+        (("-n", "0"), "-n"),
+        (("--columns", "0"), "--columns"),
+        (("--temperature", "0"), "--temperature"),
+        (("--best-of", "0"), "--best-of"),
+        (("--seed", "-1"), "--seed"),
+        (("-o", "nowhere/sheet.svg"), "nowhere"),
+    ],
+)
+def test_sheets_that_cannot_be(
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert words in refusal(run(sample.main, tiny, "-n", "1", "--class", "cat", *change))
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_that_cannot_be_drawn_with(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sheet.svg"
+    cut = tmp_path / "cut.safetensors"
+    assert "cut" in refusal(run(sample.main, cut, "-o", out))
+    cut.write_bytes(tiny.read_bytes()[:-100])
+    assert str(cut) in refusal(run(sample.main, cut, "-o", out))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("module", [train, sample])
+def test_help_shows_real_commands(module: ModuleType) -> None:
+    text = run(module.main, "--help").output
+    assert f"    python -m {module.__name__} " in text
