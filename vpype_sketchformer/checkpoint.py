@@ -7,6 +7,9 @@ the file's metadata, so that a model says by itself what it is and what it was t
 from __future__ import annotations
 
 import json
+import math
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import numpy as safetensors
 
 from vpype_sketchformer.transformer import ModelConfig, expected_shapes
 
@@ -64,7 +67,8 @@ def find(name: str) -> Path:
     models = bundled()
     if name in models:
         return models[name]
-    path = Path(name).expanduser()
+    # Not Path.expanduser: that one fails on "~" with an unknown user.
+    path = Path(os.path.expanduser(name))  # noqa: PTH111
     if not path.is_file():
         names = ", ".join(models) or "none"
         raise CheckpointError(
@@ -88,7 +92,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "metadata": json.dumps(dict(checkpoint.metadata)),
     }
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata)
+    partial.write_bytes(safetensors.save(tensors, metadata))
     partial.replace(path)
 
 
@@ -104,42 +108,53 @@ def load(path: Path) -> Checkpoint:
             header = file.metadata() or {}
             _check_format(path, header.get("format", ""))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, AttributeError, TypeError) as error:
+        # The last two are how safetensors refuses types that NumPy does not have.
         raise CheckpointError(
             f"{path}: not a readable model file; is it complete? ({error})"
         ) from error
+    damaged = CheckpointError(f"{path}: the model's description is damaged.")
     try:
         config = ModelConfig(**json.loads(header["config"]))
         classes = tuple(str(name) for name in json.loads(header["classes"]))
         scale = float(json.loads(header["scale"]))
         metadata = dict(json.loads(header["metadata"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: the model's description is damaged.") from error
-    if not (np.isfinite(scale) and scale > 0 and classes):
-        raise CheckpointError(f"{path}: the model's description is damaged.")
-    _check_tensors(path, tensors, expected_shapes(config, len(classes)))
-    weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise damaged from error
+    if not (_is_possible(config, len(tensors)) and 0 < scale < math.inf and classes):
+        raise damaged
+    weights = {
+        name: _weight(path, name, tensors.get(name), shape)
+        for name, shape in expected_shapes(config, len(classes)).items()
+    }
     return Checkpoint(config, weights, classes, scale, metadata, path.stem)
 
 
 def _check_format(path: Path, text: str) -> None:
-    name, _, version = text.rpartition("-")
-    if name != FORMAT or not version.isdigit():
+    match = re.fullmatch(FORMAT + "-([0-9]{1,9})", text)
+    if not match:
         raise CheckpointError(f"{path}: not a model of vpype-sketchformer.")
-    if int(version) > VERSION:
+    if int(match[1]) > VERSION:
         raise CheckpointError(
-            f"{path}: made for a newer vpype-sketchformer (format {version}, this one reads "
+            f"{path}: made for a newer vpype-sketchformer (format {match[1]}, this one reads "
             f"{VERSION}); upgrade with 'pipx inject --force vpype vpype-sketchformer'."
         )
 
 
-def _check_tensors(
-    path: Path,
-    tensors: Mapping[str, NDArray[np.floating[Any]]],
-    shapes: Mapping[str, tuple[int, ...]],
-) -> None:
-    for name, shape in shapes.items():
-        if name not in tensors or tensors[name].shape != shape:
-            raise CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
-        if not np.all(np.isfinite(tensors[name])):
-            raise CheckpointError(f"{path}: the model's weights are not numbers ('{name}').")
+def _is_possible(config: ModelConfig, tensors: int) -> bool:
+    """Tell whether so many tensors could make a network of this shape."""
+    whole = all(type(value) is int and value > 0 for value in asdict(config).values())
+    return whole and config.width % (2 * config.heads) == 0 and config.layers <= tensors
+
+
+def _weight(
+    path: Path, name: str, tensor: NDArray[Any] | None, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return a tensor in float32, if it is what the network needs."""
+    if tensor is None or tensor.shape != shape or tensor.dtype.kind != "f":
+        raise CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
+    with np.errstate(over="ignore"):
+        weight = tensor.astype(np.float32)
+    if not np.all(np.isfinite(weight)):
+        raise CheckpointError(f"{path}: the model's weights are not numbers ('{name}').")
+    return weight
