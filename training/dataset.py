@@ -132,6 +132,35 @@ class Dataset:
         )
 
 
+def pack(
+    drawings: Sequence[Drawing],
+    classes: Sequence[str] | None = None,
+    sources: Sequence[str] = (),
+) -> Dataset:
+    """Pack drawings, in this order.
+
+    Args:
+        drawings: One at least.
+        classes: Names of the classes; None for those of the drawings, sorted.
+        sources: Names and licences of what the drawings come from.
+    """
+    names = tuple(classes or sorted({drawing.label for drawing in drawings}))
+    index = {name: i for i, name in enumerate(names)}
+    starts = np.cumsum([0] + [len(drawing.pen) for drawing in drawings])
+    return Dataset(
+        points=np.concatenate([drawing.points for drawing in drawings]),
+        pen=np.concatenate([drawing.pen for drawing in drawings]),
+        starts=starts,
+        labels=np.array([index[drawing.label] for drawing in drawings], np.int64),
+        splits=np.array([SPLITS.index(split_of(drawing)) for drawing in drawings], np.uint8),
+        recognized=np.array(
+            [2 if d.recognized is None else int(d.recognized) for d in drawings], np.uint8
+        ),
+        classes=names,
+        sources=tuple(sources),
+    )
+
+
 def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -> Dataset:
     """Write drawings to a dataset file, whole or not at all.
 
@@ -149,21 +178,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     kept = list(drawings)
     if not kept:
         raise DatasetError("no drawings to save")
-    classes = tuple(sorted({drawing.label for drawing in kept}))
-    index = {name: i for i, name in enumerate(classes)}
-    starts = np.cumsum([0] + [len(drawing.pen) for drawing in kept])
-    dataset = Dataset(
-        points=np.concatenate([drawing.points for drawing in kept]),
-        pen=np.concatenate([drawing.pen for drawing in kept]),
-        starts=starts,
-        labels=np.array([index[drawing.label] for drawing in kept], np.int64),
-        splits=np.array([SPLITS.index(split_of(drawing)) for drawing in kept], np.uint8),
-        recognized=np.array(
-            [2 if d.recognized is None else int(d.recognized) for d in kept], np.uint8
-        ),
-        classes=classes,
-        sources=tuple(sources),
-    )
+    dataset = pack(kept, sources=sources)
     tensors: dict[str, NDArray[Any]] = {
         "points": dataset.points,
         "pen": dataset.pen,
@@ -174,7 +189,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     }
     metadata = {
         "format": FORMAT,
-        "classes": json.dumps(classes),
+        "classes": json.dumps(dataset.classes),
         "sources": json.dumps(dataset.sources),
     }
     partial = path.with_name(path.name + ".partial")
