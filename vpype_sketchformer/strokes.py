@@ -122,7 +122,12 @@ def smooth_stroke(
     points = points[np.concatenate([[True], moved])]
     if len(points) < 3:
         return points
-    breaks = [0, *corners(points, detail), len(points) - 1]
+    closed, end = np.array_equal(points[0], points[-1]), len(points) - 1
+    # Of a closed stroke the seam, too, may be a corner: it is passed once more.
+    turns = corners(np.concatenate([points, points[1:2]]) if closed else points, detail)
+    if closed and not len(turns):
+        return _spline(points, tolerance, closed=True)
+    breaks = [0, *turns[turns < end], end]
     pieces = [_spline(points[first : last + 1], tolerance) for first, last in pairwise(breaks)]
     return np.concatenate([points[:1], *(piece[1:] for piece in pieces)])
 
@@ -144,12 +149,14 @@ def corners(points: NDArray[np.float64], detail: float) -> NDArray[np.intp]:
     return np.flatnonzero((heights > 1.5 * detail) | (turns > SHARPEST_CURVE)) + 1
 
 
-def _spline(points: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+def _spline(
+    points: NDArray[np.float64], tolerance: float, closed: bool = False
+) -> NDArray[np.float64]:
     """Flatten a centripetal Catmull-Rom spline through points (n, 2) without corners."""
     if len(points) < 3:
         return points
-    if np.array_equal(points[0], points[-1]):
-        ends = points[-2:-1], points[1:2]  # closed: the curve goes round
+    if closed:  # the curve goes round
+        ends = points[-2:-1], points[1:2]
     else:
         ends = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
     p = np.concatenate([ends[0], points, ends[1]])
