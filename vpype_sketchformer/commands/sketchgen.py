@@ -4,43 +4,36 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
-import logging
 import math
-import shlex
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 import numpy as np
 import vpype as vp
 import vpype_cli
-from click.core import ParameterSource
 
+from vpype_sketchformer.commands import options
+from vpype_sketchformer.commands.drawing import (
+    Run,
+    add,
+    extend_page,
+    keeps_page_size,
+    layout,
+    note,
+    page_is_free,
+    require_lengths,
+)
 from vpype_sketchformer.commands.lookahead import Place, PlacedCommand
 from vpype_sketchformer.commands.parameters import evaluate, require, varies
 from vpype_sketchformer.sheet import Sheet, SheetError, plan, plan_inside
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.checkpoint import Checkpoint
     from vpype_sketchformer.strokes import Sketch
-
-DEFAULT_MODEL = "quickdraw"
-DEFAULT_TEMPERATURE = 0.4
-
-#: The highest temperature: beyond it nothing is left of a drawing.
-MAX_TEMPERATURE = 2.0
-MAX_GUIDANCE = 10.0
-
-#: Prefix of the document's properties that say how it was drawn.
-PREFIX = "sketchformer_"
-
-#: The property that an SVG keeps: the command that draws the sketches again.
-DESCRIPTION = "svg_dc_description"
 
 
 @dataclass(frozen=True)
@@ -58,26 +51,15 @@ class _Drawing:
 
 
 @dataclass
-class _Run:
-    """What one command keeps while the pipeline runs, however often a block runs it."""
+class _Run(Run):
+    """What one `sketchgen` keeps while the pipeline runs, however often a block runs it."""
 
-    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    command: ClassVar[str] = "sketchgen"
+
     drawing: _Drawing | None = None
     stock: deque[Sketch] = field(default_factory=deque)
     dealt: int = 0
     layers: dict[str, int] = field(default_factory=dict)
-    warned: set[str] = field(default_factory=set)
-
-    def checkpoint(self, name: str) -> Checkpoint:
-        """Load a model, once."""
-        from vpype_sketchformer import checkpoint
-
-        if name not in self.checkpoints:
-            try:
-                self.checkpoints[name] = checkpoint.load(checkpoint.find(name))
-            except checkpoint.CheckpointError as error:
-                raise click.BadParameter(str(error), param_hint="--model") from error
-        return self.checkpoints[name]
 
     def deal(self, drawing: _Drawing, count: int, expected: int) -> list[Sketch]:
         """Return the next sketches, drawing all that are ``expected`` in one batch."""
@@ -111,13 +93,7 @@ class _Run:
                 one_line=drawing.one_line,
                 progress=bar.update,
             )
-        cut = sum(not sketch.finished for sketch in sketches)
-        if cut:
-            self.warn(
-                "cut",
-                f"{cut} of {len(sketches)} sketches were cut at the length limit; a lower "
-                "`--temperature` or `--best-of 4` may help",
-            )
+        self.warn_of_cuts(sketches)
         return sketches
 
     def layer_id(self, name: str, document: vp.Document, first: int) -> int:
@@ -128,26 +104,6 @@ class _Run:
             above = itertools.count(max(self.layers.values()) + 1)
             self.layers[name] = next(lid for lid in above if lid not in document.layers)
         return self.layers[name]
-
-    def warn(self, kind: str, message: str) -> None:
-        """Warn, once in a run about each kind of thing."""
-        if kind not in self.warned:
-            self.warned.add(kind)
-            logging.warning(f"sketchgen: {message}")
-
-
-def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Draw a seed from vpype's own generator and note it in the command line.
-
-    `write` stores the command line in the file, which then tells how to draw it again. It is
-    the context object of vpype's command group, and read when the next commands are parsed.
-    """
-    if value is not None or ctx.resilient_parsing:
-        return value
-    seed = int(np.random.randint(2**31))  # noqa: NPY002 -- what `vpype --seed` seeds
-    if ctx.parent is not None and isinstance(ctx.parent.obj, str):
-        ctx.parent.obj += f"# sketchgen --seed {seed}\n"
-    return seed
 
 
 @click.command(cls=PlacedCommand)
@@ -181,41 +137,12 @@ def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     metavar="NX NY",
     help="Columns and rows of the sheet; the same as `grid NX NY` behind the command.",
 )
-@click.option(
-    "-t",
-    "--temperature",
-    type=vpype_cli.FloatType(),
-    default=str(DEFAULT_TEMPERATURE),
-    help="How adventurous the lines are: near 0 plain, above 1 wild "
-    f"(default: {DEFAULT_TEMPERATURE}).",
-)
-@click.option(
-    "--pen-temperature",
-    type=vpype_cli.FloatType(),
-    default="1",
-    help="The same for when to lift the pen and when to end (default: 1).",
-)
-@click.option(
-    "--guidance",
-    type=vpype_cli.FloatType(),
-    default="1",
-    help="How much to insist on the class: 1 as learnt, 2 and more exaggerates (default: 1).",
-)
-@click.option(
-    "--best-of",
-    type=vpype_cli.IntegerType(),
-    default="1",
-    metavar="K",
-    help="Draw each sketch K times and keep the one that most looks like its class, by the "
-    "model's own measure (default: 1).",
-)
+@options.temperature
+@options.pen_temperature
+@options.guidance
+@options.best_of
 @click.option("--one-line", is_flag=True, help="Draw each sketch without lifting the pen.")
-@click.option(
-    "--smooth/--no-smooth",
-    default=True,
-    help="Draw curves, flattened to 0.05 mm, or straight lines from point to point "
-    "(default: --smooth).",
-)
+@options.smooth
 @click.option(
     "--layers",
     type=vpype_cli.ChoiceType(["one", "class", "sketch"]),
@@ -229,20 +156,8 @@ def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     type=vpype_cli.LayerType(accept_new=True),
     help="Target layer or 'new'; the first one with several layers.",
 )
-@click.option(
-    "-m",
-    "--model",
-    type=vpype_cli.TextType(),
-    default=DEFAULT_MODEL,
-    metavar="MODEL",
-    help=f"A model that ships, or the path of your own (default: {DEFAULT_MODEL}).",
-)
-@click.option(
-    "--seed",
-    type=vpype_cli.IntegerType(),
-    callback=_draw_seed,
-    help="Seed of the sketches (default: drawn from vpype's own, see `vpype --seed`).",
-)
+@options.model
+@options.seed
 @click.option("--list-classes", is_flag=True, help="List the model's classes and exit.")
 @click.pass_context
 def sketchgen(
@@ -250,7 +165,7 @@ def sketchgen(
     /,
     place: Place,
     list_classes: bool,
-    **options: Any,
+    **given: Any,
 ) -> Callable[[vpype_cli.State], None]:
     """Invent sketches with a model that learnt from human drawings.
 
@@ -312,12 +227,12 @@ def sketchgen(
             vpype sketchgen --model my_model.safetensors -n 9 write out.svg
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     if list_classes:
-        model = vpype_cli.State().preprocess_argument(options["model"])
+        model = vpype_cli.State().preprocess_argument(given["model"])
         click.echo(_columns(_Run().checkpoint(model).classes))
         ctx.exit()
-    if place.layout is not None and options["grid"] is not None:
+    if place.layout is not None and given["grid"] is not None:
         raise click.UsageError("give --grid or a grid behind the command, not both.", ctx)
-    return _sketchgen(run=_Run(), ctx=ctx, place=place, options=options)
+    return _sketchgen(run=_Run(), ctx=ctx, place=place, given=given)
 
 
 @vpype_cli.global_processor
@@ -329,10 +244,10 @@ def _sketchgen(
     run: _Run,
     ctx: click.Context,
     place: Place,
-    options: Mapping[str, Any],
+    given: Mapping[str, Any],
 ) -> vp.Document:
     """Draw sketches and put them on the document."""
-    values = evaluate(state, ctx, options)
+    values = evaluate(state, ctx, given)
     _check(ctx, values)
     drawing = _drawing(ctx, values, run.checkpoint(values["model"]).classes)
     grid, cell = _grid(state, ctx, place, values["grid"])
@@ -349,7 +264,7 @@ def _sketchgen(
     )
 
     dealt = run.dealt
-    left = 1 if varies(options) else _runs_left(state, place.blocks)
+    left = 1 if varies(given) else _runs_left(state, place.blocks)
     for i, sketch in enumerate(run.deal(drawing, count, count * left)):
         name = {
             "one": ", ".join(drawing.classes) if len(drawing.classes) <= 3 else "sketches",
@@ -358,38 +273,25 @@ def _sketchgen(
             "page": f"page {i // sheet.cells + 1}",
         }[by]
         lid = first_layer if by == "one" else run.layer_id(name, document, first_layer)
-        _add(document, sheet.place(sketch, i, values["smooth"]), lid, name)
+        add(document, sheet.place(sketch, i, values["smooth"]), lid, name)
         state.target_layer_id = lid
 
-    _note(document, drawing, values["classes"], place)
-    keep = place.layout is not None and place.layout.params["keep_page_size"]
-    if not (frame or keep):
-        _extend_page(document, sheet)
+    properties = asdict(drawing) | {"class": ", ".join(values["classes"]) or "random"}
+    del properties["classes"]
+    note(document, _Run.command, place, properties)
+    grows = page_is_free(document) and document.page_size != (0.0, 0.0)
+    if grows and not frame and not keeps_page_size(place):
+        extend_page(document, sheet.extent)
     return document
 
 
 def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
     """Refuse values outside their range."""
-    count, size, guidance = values["count"], values["size"], values["guidance"]
-    require(count is None or count >= 1, ctx, "count", f"{count} is not at least 1.")
+    size = values["size"]
+    options.check(ctx, values)
     require(
         size is None or 0 < size < math.inf, ctx, "size", "the size must be greater than zero."
     )
-    for name in ("temperature", "pen_temperature"):
-        require(
-            0 < values[name] <= MAX_TEMPERATURE,
-            ctx,
-            name,
-            f"{values[name]:g} is not above 0 and at most {MAX_TEMPERATURE:g}.",
-        )
-    require(
-        0 <= guidance <= MAX_GUIDANCE,
-        ctx,
-        "guidance",
-        f"{guidance:g} is not between 0 and {MAX_GUIDANCE:g}.",
-    )
-    require(values["best_of"] >= 1, ctx, "best_of", f"{values['best_of']} is not at least 1.")
-    require(values["seed"] >= 0, ctx, "seed", f"{values['seed']} is negative.")
 
 
 def _drawing(ctx: click.Context, values: Mapping[str, Any], known: Sequence[str]) -> _Drawing:
@@ -405,21 +307,12 @@ def _classes(
     """Return the classes that take turns; none wanted: all, in random order."""
     if not wanted:
         return tuple(str(name) for name in np.random.default_rng(seed).permutation(known))
-    by_name = {name.casefold(): name for name in known}
     classes: list[str] = []
     for name in (part.strip() for text in wanted for part in text.split(",")):
         if name.casefold() == "all":
             classes.extend(known)
-            continue
-        near = difflib.get_close_matches(name.casefold(), by_name, n=3)
-        hint = f"did you mean {' or '.join(repr(by_name[n]) for n in near)}? " if near else ""
-        require(
-            name.casefold() in by_name,
-            ctx,
-            "classes",
-            f"unknown class {name!r}; {hint}--list-classes lists all {len(known)}.",
-        )
-        classes.append(by_name[name.casefold()])
+        else:
+            classes.append(options.find_class(ctx, "classes", name, known, "--list-classes"))
     return tuple(classes)
 
 
@@ -433,13 +326,7 @@ def _grid(
     if place.layout is None:
         require(option is None or min(option) >= 1, ctx, "grid", "a grid has 1 cell or more.")
         return option, None
-    layout = place.layout
-    values = evaluate(state, layout, layout.params)
-    number, offset = values["number"], values["offset"]
-    require(min(number) >= 1, layout, "number", "a grid has 1 cell or more.")
-    _require_lengths(layout, offset)
-    given = layout.get_parameter_source("offset") is not ParameterSource.DEFAULT
-    return number, offset if given else None
+    return layout(state, place)
 
 
 def _frame(
@@ -450,13 +337,8 @@ def _frame(
     if not grids:
         return None
     offset: tuple[float, float] = evaluate(state, grids[-1], grids[-1].params)["offset"]
-    _require_lengths(grids[-1], offset)
+    require_lengths(grids[-1], offset)
     return offset
-
-
-def _require_lengths(grid: click.Context, offset: tuple[float, float]) -> None:
-    for length in offset:
-        require(0 < length < math.inf, grid, "offset", "a cell must be greater than zero.")
 
 
 def _runs_left(state: vpype_cli.State, blocks: Sequence[click.Context]) -> int:
@@ -478,23 +360,10 @@ def _plan(
         if frame is not None:
             return plan_inside(frame, count, **wishes)
         return plan(
-            count, page=None if _page_is_free(document) else document.page_size, **wishes
+            count, page=None if page_is_free(document) else document.page_size, **wishes
         )
     except SheetError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _page_is_free(document: vp.Document) -> bool:
-    """Tell whether the page may grow: it is not set, tight, or set by `sketchgen` itself."""
-    own = document.property(f"{PREFIX}page_size")
-    return document.page_size in (None, (0.0, 0.0), own)
-
-
-def _extend_page(document: vp.Document, sheet: Sheet) -> None:
-    """Make the page large enough for the sheet, if it is for us to do so."""
-    if _page_is_free(document) and document.page_size != (0.0, 0.0):
-        document.extend_page_size(sheet.extent)
-        document.set_property(f"{PREFIX}page_size", document.page_size)
 
 
 def _announce_pages(
@@ -512,38 +381,6 @@ def _announce_pages(
         "pages",
         f"{what}, each on its own layer; `forlayer write page%_i+1%.svg end` writes them",
     )
-
-
-def _add(document: vp.Document, sketch: Sketch, layer_id: int, name: str) -> None:
-    """Add a sketch to a layer, and name the layer where it has no name."""
-    lines = [stroke[:, 0] + 1j * stroke[:, 1] for stroke in sketch.strokes]
-    document.add(vp.LineCollection(lines), layer_id)
-    layer = document.layers[layer_id]
-    if not layer.property_exists(vp.METADATA_FIELD_NAME):
-        layer.set_property(vp.METADATA_FIELD_NAME, name)
-
-
-def _note(
-    document: vp.Document, drawing: _Drawing, classes: Sequence[str], place: Place
-) -> None:
-    """Note in the document how the sketches were drawn."""
-    properties = asdict(drawing)
-    properties["class"] = ", ".join(classes) or "random"
-    del properties["classes"]
-    for name, value in properties.items():
-        document.set_property(f"{PREFIX}{name}", value)
-    command = shlex.join(
-        [
-            "sketchgen",
-            *place.arguments,
-            *("--seed", str(drawing.seed)),
-            *place.layout_arguments,
-        ]
-    )
-    # Of all the document's properties, `write -r` and `read` keep those of this form.
-    known = document.property(DESCRIPTION) or ""
-    if command not in known:
-        document.set_property(DESCRIPTION, "; ".join(filter(None, [known, command])))
 
 
 def _columns(names: Sequence[str]) -> str:
