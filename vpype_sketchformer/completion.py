@@ -12,14 +12,21 @@ class.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vpype_sketchformer.checkpoint import Checkpoint
 from vpype_sketchformer.sampling import Prefix, sample
-from vpype_sketchformer.strokes import DRAW, FRAME, LIFT, SIMPLIFICATION, Sketch
+from vpype_sketchformer.strokes import (
+    DRAW,
+    FRAME,
+    LIFT,
+    SIMPLIFICATION,
+    Sketch,
+    smooth_stroke,
+)
 from vpype_sketchformer.transformer import Transformer, log_likelihood
 
 Stroke = NDArray[np.float64]
@@ -32,6 +39,8 @@ PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
 TYPICAL_SHARE = 0.7
 #: The model's context is shared between the beginning and the rest.
 LONGEST_PREFIX = 0.6
+#: The finest tolerance of curves, as a share of the drawing.
+FINEST = 1e-5
 #: Rows scored at a time, so that memory stays bounded.
 ROWS = 64
 
@@ -82,6 +91,24 @@ class Completion:
     thinned: bool
     extent: float
 
+    def smoothed(self, tolerance: float) -> list[Sketch]:
+        """Replace the polylines that are added by smooth curves through their points.
+
+        Args:
+            tolerance: Largest distance between a curve and the polyline that stands for it,
+                in the beginning's unit. Coarser where the drawing is so large that nobody
+                sees the difference.
+        """
+        detail = self.extent * SIMPLIFICATION / FRAME
+        tolerance = max(tolerance, self.extent * FINEST)
+        return [
+            replace(
+                sketch,
+                strokes=tuple(smooth_stroke(s, tolerance, detail) for s in sketch.strokes),
+            )
+            for sketch in self.sketches
+        ]
+
 
 def complete(
     checkpoint: Checkpoint,
@@ -90,6 +117,7 @@ def complete(
     *,
     label: str | None = None,
     extent: float | None = None,
+    room: tuple[float, float, float, float] | None = None,
     join: bool = False,
     temperature: float,
     pen_temperature: float = 1.0,
@@ -105,7 +133,10 @@ def complete(
         strokes: The beginning: arrays (n, 2) of x, y, y down, in any unit.
         seeds: What each completion is drawn from.
         label: The class; None to guess it from the beginning.
-        extent: The longer side of the finished drawing; None to estimate it.
+        extent: The longer side of the finished drawing, not less than the beginning's; None
+            to estimate it.
+        room: Left, top, right and bottom of where the finished drawing is expected to lie;
+            the beginning lies in it. The model may still draw beyond.
         join: Let the model go on with the last stroke instead of beginning a new one.
         temperature: See ``sampling.sample``, as the rest.
         pen_temperature: See there.
@@ -119,18 +150,13 @@ def complete(
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     strokes = clean(strokes)
-    _, size = _bounds(strokes)
-    if extent is not None and extent < size * (1 - 1e-6):
-        raise CompletionError(
-            "the finished drawing cannot be smaller than its beginning, which is "
-            f"{size:g} long."
-        )
+    _, size = bounds(strokes)
     limit = int(checkpoint.config.context * LONGEST_PREFIX)
     coarse, thinned = simplify(strokes, SIMPLIFICATION * size / (TYPICAL_SHARE * FRAME), limit)
     null = len(checkpoint.classes)
     index = null if label is None else checkpoint.classes.index(label)
-    scales = [FRAME / extent] if extent else [FRAME * share / size for share in SHARES]
-    order, placement = _choose_placement(network, index, coarse, scales)
+    placements = _placements(coarse, extent, room)
+    order, placement = _choose_placement(network, index, coarse, placements, join or one_line)
     ranking: tuple[tuple[str, float], ...] = ()
     if label is None:
         ranking = _rank_classes(
@@ -138,7 +164,9 @@ def complete(
         )
         label = ranking[0][0]
         index = checkpoint.classes.index(label)
-        order, placement = _choose_placement(network, index, coarse, scales)
+        order, placement = _choose_placement(
+            network, index, coarse, placements, join or one_line
+        )
     fine, thinned_again = simplify(
         _reorder(strokes, order), SIMPLIFICATION / placement.scale, limit
     )
@@ -180,7 +208,7 @@ def clean(strokes: Sequence[Stroke]) -> list[Stroke]:
             kept.append(stroke[np.concatenate([[True], moved])])
     if not kept:
         raise CompletionError("there is nothing to complete: no lines.")
-    _, size = _bounds(kept)
+    _, size = bounds(kept)
     if not np.isfinite(size) or size <= 0:
         raise CompletionError("there is nothing to complete: all points are in one place.")
     return kept
@@ -230,8 +258,8 @@ def simplify(
     return result, thinned
 
 
-def _bounds(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], float]:
-    """Return top left corner and longer side."""
+def bounds(strokes: Sequence[Stroke]) -> tuple[NDArray[np.float64], float]:
+    """Return top left corner, (2,), and longer side."""
     points = np.concatenate(strokes)
     corner = points.min(axis=0)
     return corner, float((points.max(axis=0) - corner).max())
@@ -246,24 +274,59 @@ def _reorder(strokes: Sequence[Stroke], order: tuple[bool, bool]) -> list[Stroke
     return result
 
 
+def _placements(
+    strokes: Sequence[Stroke],
+    extent: float | None,
+    room: tuple[float, float, float, float] | None,
+) -> list[Placement]:
+    """List the placements to try: sizes of the finished drawing, and places in it."""
+    corner, size = bounds(strokes)
+    far = np.concatenate(strokes).max(axis=0)
+    extents = [extent] if extent else [size / share for share in SHARES]
+    if room is None:
+        begin, end = np.full(2, -np.inf), np.full(2, np.inf)
+    else:
+        begin, end = np.array(room[:2]), np.array(room[2:])
+        if not extent:
+            extents = sorted({min(e, max(size, *(end - begin))) for e in extents})
+    placements = []
+    for scale in (FRAME / e for e in extents):
+        # A finished drawing begins at the frame's corner, but may fill one side of it only.
+        most = np.minimum(
+            np.maximum(FRAME - (far - corner) * scale, 0), (corner - begin) * scale
+        )
+        least = np.clip(FRAME - (end - corner) * scale, 0, most)
+        placements += [
+            Placement(corner, scale, least + (most - least) * np.array([x, y]))
+            for x in PLACES
+            for y in PLACES
+        ]
+    return placements
+
+
 def _choose_placement(
-    network: Transformer, label: int, strokes: Sequence[Stroke], scales: Sequence[float]
+    network: Transformer,
+    label: int,
+    strokes: Sequence[Stroke],
+    placements: Sequence[Placement],
+    ordered: bool,
 ) -> tuple[tuple[bool, bool], Placement]:
-    """Find the order of strokes and the placement that the model finds likeliest."""
-    corner, size = _bounds(strokes)
-    extents = np.concatenate(strokes).max(axis=0) - corner
-    scale = float(np.clip(FRAME * TYPICAL_SHARE / size, min(scales), max(scales)))
-    middle = [Placement(corner, scale, (FRAME - extents * scale) / 2)]
-    orders = [(False, False), (False, True), (True, False), (True, True)]
-    order = max(
-        orders, key=lambda o: _score(network, [label], _reorder(strokes, o), middle)[0]
-    )
-    placements = [
-        Placement(corner, scale, np.maximum(FRAME - extents * scale, 0.0) * np.array([x, y]))
-        for scale in scales
-        for x in PLACES
-        for y in PLACES
-    ]
+    """Find the order of strokes and the placement that the model finds likeliest.
+
+    Args:
+        network: The model.
+        label: The class.
+        strokes: The beginning.
+        placements: The placements to choose from.
+        ordered: Whether the order is given, since the last stroke is to go on.
+    """
+    order = (False, False)
+    if not ordered:
+        middle = [placements[len(placements) // 2]]
+        orders = [(False, False), (False, True), (True, False), (True, True)]
+        order = max(
+            orders, key=lambda o: _score(network, [label], _reorder(strokes, o), middle)[0]
+        )
     scores = _score(network, [label], _reorder(strokes, order), placements)
     return order, placements[int(scores.argmax())]
 

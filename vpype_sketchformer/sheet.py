@@ -53,6 +53,11 @@ class Sheet:
         return self.columns * self.rows
 
     @property
+    def corner(self) -> tuple[float, float]:
+        """The bottom right corner of the last cell."""
+        return self.origin[0] + self.extent[0], self.origin[1] + self.extent[1]
+
+    @property
     def extent(self) -> tuple[float, float]:
         """Width and height of all the cells together."""
         return self.columns * self.cell[0], self.rows * self.cell[1]
@@ -60,6 +65,11 @@ class Sheet:
     def pages(self, count: int) -> int:
         """Return how many pages ``count`` sketches need."""
         return math.ceil(count / self.cells)
+
+    def offset(self, index: int) -> tuple[float, float]:
+        """Return how far a cell lies from the first one, to the right and down."""
+        row, column = divmod(index % self.cells, self.columns)
+        return column * self.cell[0], row * self.cell[1]
 
     def place(self, sketch: Sketch, index: int, smooth: bool = True) -> Sketch:
         """Scale a sketch to the sheet's size and centre it in its cell.
@@ -75,11 +85,11 @@ class Sheet:
         if smooth:
             # A curve swings out beyond the points that it passes through.
             sketch = sketch.smoothed(TOLERANCE).fitted(self.size)
-        row, column = divmod(index % self.cells, self.columns)
+        dx, dy = self.offset(index)
         _, _, width, height = sketch.bounds
         return sketch.moved(
-            self.origin[0] + column * self.cell[0] + (self.cell[0] - width) / 2,
-            self.origin[1] + row * self.cell[1] + (self.cell[1] - height) / 2,
+            self.origin[0] + dx + (self.cell[0] - width) / 2,
+            self.origin[1] + dy + (self.cell[1] - height) / 2,
         )
 
 
@@ -153,6 +163,39 @@ def plan_inside(
     columns, rows = grid or _shape(count, frame, None)
     cell = cell or (frame[0] / columns, frame[1] / rows)
     return plan(count, grid=(columns, rows), cell=cell, size=size, page=frame)
+
+
+def plan_around(
+    bounds: tuple[float, float, float, float],
+    count: int,
+    *,
+    grid: tuple[int, int] | None = None,
+    cell: tuple[float, float] | None = None,
+) -> Sheet:
+    """Lay out a sheet whose first cell lies around a drawing, wherever that is.
+
+    Args:
+        bounds: Left, top, right and bottom of the drawing.
+        count: How many cells are needed.
+        grid: Columns and rows. None: nearly a square.
+        cell: Width and height of a cell. None: a little more than the drawing.
+
+    Raises:
+        SheetError: The drawing does not fit into the cell.
+    """
+    left, top, right, bottom = bounds
+    width, height = right - left, bottom - top
+    size = max(width, height)
+    gap = (CELL_RATIO - 1) * size
+    wide, high = cell or (width + gap, height + gap)
+    if not _fits((width, height), (wide, high)):
+        raise SheetError(
+            f"the drawings need {_format((width, height))}, a cell has "
+            f"{_format((wide, high))}: choose larger cells."
+        )
+    columns, rows = grid or _shape(count, (wide, high), None)
+    origin = (left - (wide - width) / 2, top - (high - height) / 2)
+    return Sheet(columns, rows, (wide, high), size, origin)
 
 
 def _shape(

@@ -110,9 +110,11 @@ def page_is_free(document: vp.Document) -> bool:
 
 
 def extend_page(document: vp.Document, size: tuple[float, float]) -> None:
-    """Make the page at least this large, and note that this plug-in did so."""
+    """Make the page at least this large, and note if all of it is this plug-in's doing."""
+    free = page_is_free(document)
     document.extend_page_size(size)
-    document.set_property(f"{PREFIX}page_size", document.page_size)
+    if free:
+        document.set_property(f"{PREFIX}page_size", document.page_size)
 
 
 def add(document: vp.Document, sketch: Sketch, layer_id: int, name: str) -> None:

@@ -62,6 +62,20 @@ class PlacedCommand(click.Command):
         return rest
 
 
+def layers_around() -> set[int]:
+    """Return the layers that the running command cannot see, but that it will be joined with.
+
+    `forlayer` shows one layer at a time, and keeps the others in its local variables.
+    """
+    found: set[int] = set()
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code is vpype_cli.forlayer.callback.__wrapped__.__code__:
+            found.update(frame.f_locals["lids"], frame.f_locals["new_doc"].ids())
+        frame = frame.f_back
+    return found
+
+
 def _parse(ctx: click.Context, args: list[str], **extra: Any) -> click.Context:
     """Parse the next command of the chain; the context's `args` are what comes after it.
 

@@ -1,0 +1,417 @@
+"""`sketchcomplete`: the rest of a drawing, from its beginning."""
+
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+import numpy as np
+import vpype as vp
+import vpype_cli
+
+from vpype_sketchformer.commands import options
+from vpype_sketchformer.commands.drawing import (
+    Run,
+    add,
+    extend_page,
+    keeps_page_size,
+    layout,
+    note,
+    page_is_free,
+)
+from vpype_sketchformer.commands.lookahead import Place, PlacedCommand, layers_around
+from vpype_sketchformer.commands.parameters import evaluate, require
+from vpype_sketchformer.sheet import CM, SLACK, TOLERANCE, Sheet, SheetError, plan_around
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vpype_sketchformer.completion import Completion
+    from vpype_sketchformer.strokes import Sketch
+
+Box = tuple[float, float, float, float]
+
+#: The options that `complete` takes as they are.
+STYLE = ("temperature", "pen_temperature", "guidance", "best_of", "one_line", "join")
+#: How many classes are named where the class is guessed.
+GUESSES = 3
+
+
+@dataclass
+class _Run(Run):
+    """What one `sketchcomplete` keeps while the pipeline runs, however often it is run."""
+
+    command: ClassVar[str] = "sketchcomplete"
+
+    drawn: Counter[int] = field(default_factory=Counter)
+    layers: dict[str, int] = field(default_factory=dict)
+
+    def complete(
+        self,
+        strokes: Sequence[NDArray[np.float64]],
+        count: int,
+        label: str | None,
+        room: Box | None,
+        values: Mapping[str, Any],
+    ) -> Completion:
+        """Draw the next completions; each depends on its own number only."""
+        from tqdm import tqdm
+
+        from vpype_sketchformer.completion import complete
+
+        seed, first = values["seed"], self.drawn[values["seed"]]
+        with tqdm(total=count, delay=1, disable=None, leave=False) as bar:
+            completion = complete(
+                self.checkpoint(values["model"]),
+                strokes,
+                [np.random.SeedSequence(seed, spawn_key=(first + i,)) for i in range(count)],
+                label=label,
+                extent=values["extent"],
+                room=room,
+                progress=bar.update,
+                **{name: values[name] for name in STYLE},
+            )
+        self.drawn[seed] += count
+        return completion
+
+    def report(self, completion: Completion) -> None:
+        """Say what the drawing was taken for, and what is not as one would expect."""
+        if completion.ranking:
+            first, *others = (_percent(*guess) for guess in completion.ranking[: GUESSES + 1])
+            click.echo(
+                f"{self.command}: looks like {', else '.join([first, ', '.join(others)])}",
+                err=True,
+            )
+        if completion.thinned:
+            self.warn(
+                "thinned",
+                "the drawing has more detail than the model can take in: it looked at a "
+                "simpler one; your lines stay as they are",
+            )
+        bare = sum(not sketch.strokes for sketch in completion.sketches)
+        if bare:
+            count = len(completion.sketches)
+            click.echo(
+                f"{self.command}: {f'{bare} of {count} times ' if count > 1 else ''}nothing "
+                "was added, the drawing looks finished; try another `--seed` or `--class`, "
+                "or a larger `--extent`",
+                err=True,
+            )
+        self.warn_of_cuts(completion.sketches)
+
+    def crop(self, sketch: Sketch, room: Box) -> Sketch:
+        """Cut off what lies beyond the page: there is no paper."""
+        lines = vp.LineCollection(stroke @ [1, 1j] for stroke in sketch.strokes)
+        left, top, right, bottom = lines.bounds() or room
+        if left >= room[0] and top >= room[1] and right <= room[2] and bottom <= room[3]:
+            return sketch
+        self.warn(
+            "page",
+            "what reached beyond the page was cut off; a larger page, by `pagesize` or "
+            "`layout` before the command, gives it room",
+        )
+        lines.crop(*room)
+        return replace(sketch, strokes=tuple(vp.as_vector(line) for line in lines))
+
+    def layer_id(self, name: str, document: vp.Document) -> int:
+        """Return a layer for completions that holds nothing else: above all others."""
+        lid, around = self.layers.get(name), layers_around()
+        if lid is None or (lid in document.layers and not _is_vacant(document[lid], name)):
+            lid = max({0, *document.ids(), *around}) + 1
+            self.layers[name] = lid
+        return lid
+
+
+@click.command(cls=PlacedCommand)
+@click.option(
+    "-n",
+    "--count",
+    type=vpype_cli.IntegerType(),
+    metavar="N",
+    help="Number of variants (default: the cells of the grid, or 1).",
+)
+@click.option(
+    "-c",
+    "--class",
+    "label",
+    type=vpype_cli.TextType(),
+    metavar="NAME",
+    help="What the drawing shows (default: guessed from what is there).",
+)
+@click.option(
+    "-e",
+    "--extent",
+    type=vpype_cli.LengthType(),
+    help="Longest side of the finished drawing (default: estimated from what is there).",
+)
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Let the last line go on where the model wants to, instead of beginning a new one.",
+)
+@options.temperature
+@options.pen_temperature
+@options.guidance
+@options.best_of
+@click.option(
+    "--one-line",
+    is_flag=True,
+    help="Add a single line that goes on from the end of the last one.",
+)
+@options.smooth
+@click.option(
+    "-l",
+    "--layer",
+    type=vpype_cli.LayerType(accept_multiple=True),
+    default="all",
+    help="Layer(s) that hold the beginning, or 'all' (default: all).",
+)
+@options.model
+@options.seed
+@click.pass_context
+def sketchcomplete(
+    ctx: click.Context, /, place: Place, **given: Any
+) -> Callable[[vpype_cli.State], None]:
+    """Finish a drawing with a model that learnt from human drawings.
+
+    The lines in the pipeline are taken for the beginning of a drawing, in the order in which
+    they were drawn. They are left as they are; what the model adds goes to a new layer, in
+    the same place and scale, so that another pen can draw it. What the drawing shows and how
+    large it is going to be are guessed, unless `--class` and `--extent` tell. The guess is
+    printed. A drawing that looks finished may get nothing added.
+
+    Several variants make a sheet: the first cell lies around your drawing, which stays in its
+    place, the others follow to the right and below, and hold copies of it. The copies lie on
+    the layers that they are copies of. A `grid NX NY` right behind the command gives the
+    columns and rows; its `-o DX DY` gives the size of a cell, by default a little more than
+    the drawings need. There is no `end` then: a `grid` that is closed by an `end` is vpype's
+    own block. Without a grid the sheet is nearly square.
+
+    The page stays as it is for one drawing, and grows where a sheet needs it, unless the
+    `grid` has its option `-k`. Where there is no page size yet, one is set. `layout` behind
+    the command centres everything on the paper.
+
+    The same seed, model, options and beginning give the same completion. These properties
+    say how it was drawn:
+
+    \b
+        sketchformer_seed, sketchformer_model, sketchformer_class,
+        sketchformer_guess (the likeliest classes, where none was given),
+        sketchformer_extent (in pixels), sketchformer_temperature,
+        sketchformer_pen_temperature, sketchformer_guidance,
+        sketchformer_best_of, sketchformer_one_line, sketchformer_join
+        svg_dc_description: the command with its seed (kept by `write -r`)
+
+    A plain `write` notes the seed beside the command line in the file.
+
+    Examples:
+
+        Finish a drawing, and write it for a plotter that speaks G-code:
+
+            vpype read partial.svg sketchcomplete gwrite cnc.gcode
+
+        Six ways to make a cat of it, in 3 columns and 2 rows:
+
+            vpype read partial.svg sketchcomplete --class cat grid 3 2 write cats.svg
+
+        The same, centred on an A4 page:
+
+            vpype read partial.svg sketchcomplete -n 6 -c cat layout -m 1cm a4 write cats.svg
+
+        A circle of 2cm becomes part of a face of 6cm:
+
+            vpype circle 5cm 5cm 1cm sketchcomplete -c face --extent 6cm write face.svg
+
+        Go on with the last line, and never lift the pen:
+
+            vpype read partial.svg sketchcomplete --one-line write line.svg
+
+        Finish what is on layer 2, whatever else is on the page:
+
+            vpype read partial.svg sketchcomplete --layer 2 write out.svg
+
+        Every layer is a drawing of its own:
+
+            vpype read partial.svg forlayer sketchcomplete end write out.svg
+
+        Finish all drawings in a folder:
+
+            vpype forfile "*.svg" read %_path% sketchcomplete write done_%_name% \\
+                ldelete all end
+    """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
+    return _sketchcomplete(run=_Run(), ctx=ctx, place=place, given=given)
+
+
+@vpype_cli.global_processor
+@vpype_cli.pass_state
+def _sketchcomplete(
+    state: vpype_cli.State,
+    document: vp.Document,
+    *,
+    run: _Run,
+    ctx: click.Context,
+    place: Place,
+    given: Mapping[str, Any],
+) -> vp.Document:
+    """Complete the drawing in the document."""
+    values = evaluate(state, ctx, given)
+    _check(ctx, values)
+    label = values["label"]
+    if label is not None:
+        known = run.checkpoint(values["model"]).classes
+        label = options.find_class(ctx, "label", label, known, "sketchgen --list-classes")
+    grid, cell = layout(state, place)
+    count = _count(ctx, values["count"], grid)
+    beginning = _beginning(ctx, values["layer"], document)
+    if not any(beginning.values()) and _is_one_of_several(place):
+        return document
+    strokes = _strokes(beginning, values["extent"], place)
+    room = _room(document, strokes)
+    completion = run.complete(strokes, count, label, room, values)
+    run.report(completion)
+    added = completion.smoothed(TOLERANCE) if values["smooth"] else completion.sketches
+    if room is not None:
+        added = [run.crop(sketch, room) for sketch in added]
+    sheet = _plan(strokes, added, count, grid=grid, cell=cell)
+    name = f"completion: {completion.label}"
+    lid = run.layer_id(name, document)
+    for i, sketch in enumerate(added):
+        dx, dy = sheet.offset(i)
+        if i > 0:
+            for source, lines in beginning.items():
+                document.add([line + complex(dx, dy) for line in lines], source)
+        if sketch.strokes:
+            add(document, sketch.moved(dx, dy), lid, name)
+    _note(document, completion, values, place)
+    if count > 1 or page_is_free(document):
+        _extend_page(document, sheet, place)
+    return document
+
+
+def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
+    """Refuse values outside their range."""
+    extent = values["extent"]
+    options.check(ctx, values)
+    require(
+        extent is None or 0 < extent < math.inf,
+        ctx,
+        "extent",
+        "the extent must be greater than zero.",
+    )
+
+
+def _count(ctx: click.Context, count: int | None, grid: tuple[int, int] | None) -> int:
+    """Return the number of variants."""
+    cells = math.prod(grid) if grid else count or 1
+    require(
+        count is None or count <= cells,
+        ctx,
+        "count",
+        f"{count} variants do not fit into a grid of {cells} cells.",
+    )
+    return count or cells
+
+
+def _beginning(
+    ctx: click.Context, layers: int | list[int], document: vp.Document
+) -> dict[int, list[NDArray[np.complex128]]]:
+    """Return the lines to begin with, by layer."""
+    lids = sorted(document.ids()) if layers == vpype_cli.LayerType.ALL else layers
+    assert isinstance(lids, list)
+    for lid in lids:
+        require(lid in document.layers, ctx, "layer", f"layer {lid} does not exist.")
+    return {lid: list(document.layers[lid]) for lid in sorted(set(lids))}
+
+
+def _is_one_of_several(place: Place) -> bool:
+    """Tell whether the command looks at one layer after the other."""
+    return any(block.info_name == "forlayer" for block in place.blocks)
+
+
+def _strokes(
+    beginning: Mapping[int, Sequence[NDArray[np.complex128]]],
+    extent: float | None,
+    place: Place,
+) -> list[NDArray[np.float64]]:
+    """Return the lines as strokes of x, y, fit to begin with."""
+    from vpype_sketchformer.completion import CompletionError, bounds, clean
+
+    lines = itertools.chain.from_iterable(beginning.values())
+    try:
+        strokes = clean([np.column_stack([line.real, line.imag]) for line in lines])
+    except CompletionError as error:
+        hint = ""
+        if place.blocks and not any(beginning.values()):
+            hint = f" Inside `{place.blocks[-1].info_name}` the pipeline begins empty."
+        raise click.UsageError(f"{error}{hint}") from error
+    _, size = bounds(strokes)
+    if extent is not None and extent < size - SLACK:
+        raise click.BadParameter(
+            f"{extent / CM:.4g} cm is less than the drawing has already, {size / CM:.4g} cm.",
+            param_hint="--extent",
+        )
+    return strokes
+
+
+def _room(document: vp.Document, strokes: Sequence[NDArray[np.float64]]) -> Box | None:
+    """Return where there is paper: the page, if there is one, and the drawing itself."""
+    if document.page_size in (None, (0.0, 0.0)):
+        return None
+    points = np.concatenate([*strokes, [(0.0, 0.0), document.page_size]])
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    return left, top, right, bottom
+
+
+def _plan(
+    strokes: Sequence[NDArray[np.float64]],
+    added: Sequence[Sketch],
+    count: int,
+    **wishes: Any,
+) -> Sheet:
+    """Lay out the sheet, with room for the largest of the variants in every cell."""
+    points = np.concatenate([*strokes, *(s for sketch in added for s in sketch.strokes)])
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    try:
+        return plan_around((left, top, right, bottom), count, **wishes)
+    except SheetError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _is_vacant(layer: vp.LineCollection, name: str) -> bool:
+    """Tell whether a layer is one that a block emptied, and waits for the next completion."""
+    return layer.is_empty() and layer.property(vp.METADATA_FIELD_NAME) == name
+
+
+def _percent(label: str, share: float) -> str:
+    return f"{label} ({100 * share:.0f} %)"
+
+
+def _note(
+    document: vp.Document, completion: Completion, values: Mapping[str, Any], place: Place
+) -> None:
+    """Note in the document how it was completed."""
+    guesses = [_percent(*guess) for guess in completion.ranking[: GUESSES + 1]]
+    note(
+        document,
+        _Run.command,
+        place,
+        {name: values[name] for name in ("seed", "model", *STYLE)}
+        | {
+            "class": completion.label,
+            "guess": ", ".join(guesses) or None,
+            "extent": completion.extent,
+        },
+    )
+
+
+def _extend_page(document: vp.Document, sheet: Sheet, place: Place) -> None:
+    """Make the page large enough for the sheet, unless it is to be tight or kept."""
+    if document.page_size != (0.0, 0.0) and not keeps_page_size(place):
+        extend_page(document, sheet.corner)
