@@ -1,0 +1,1 @@
+"""Pen plotters: what the machines at the end of a pipeline need to be told."""

@@ -1,0 +1,197 @@
+"""Profiles for vpype-gcode's `gwrite`: G-code for pen plotters that run GRBL 1.1.
+
+=================  =======================  ==================
+profile            pen down                 pen up
+=================  =======================  ==================
+``grbl_servo``     ``M3 S{s_down}``         ``M5``
+``grbl_servo_s``   ``M3 S{s_down}``         ``M3 S{s_up}``
+``grbl_z``         ``G1 Z{z_down} F{z_feed}``  ``G0 Z{z_up}``
+=================  =======================  ==================
+
+All of them write millimetres, with the y axis up and the origin in the bottom left corner of
+the page. A drawing without a page stays where it is, turned over within its own height. The
+pen is raised before anything moves; layers are drawn one after the other, with a pause (M0) at
+the origin before each but the first, for another pen. Values in braces are the user's to set:
+
+==========  =======  ========  =======================================================
+value       default  unit      what it is
+==========  =======  ========  =======================================================
+``feed``    2000     mm/min    speed of drawing
+``travel``  G0       G-code    how to move with the pen up: ``G0``, the machine's top
+                               speed, or a feed, such as ``G1 F3000``
+``dwell``   0.2      s         wait after every move of the pen
+``s_down``  250      S         servo, pen down (``grbl_servo``, ``grbl_servo_s``)
+``s_up``    100      S         servo, pen up (``grbl_servo_s``)
+``z_down``  0        mm        height, pen down (``grbl_z``)
+``z_up``    3        mm        height, pen up (``grbl_z``)
+``z_feed``  600      mm/min    speed of lowering the pen (``grbl_z``)
+==========  =======  ========  =======================================================
+
+A value is looked for in the document's properties (``propset -g feed 1500``), then in those of
+the layer, for a pen of its own (``propset -l 2 feed 800``), then in ``gwrite -d feed 1500``,
+and at last in the table ``[gwrite.grbl_servo.default_values]`` of ``~/.vpype.toml`` or of
+``vpype -c FILE``.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+import vpype as vp
+import vpype_cli
+
+#: The profile for those who have chosen none.
+DEFAULT = "grbl_servo"
+
+#: A table of the user's with keys like these is a profile, not just settings for one of ours.
+TEMPLATES = ("document_", "layer_", "line_", "segment")
+
+#: How far a drawing may reach over the edge of its page, in mm: rounding, nothing visible.
+TOLERANCE = 0.01
+
+#: Coordinates without a page end here, in mm: GRBL reads numbers of eight digits.
+FARTHEST = 99_999.0
+
+
+class _Form(NamedTuple):
+    """What a value has to look like, for GRBL takes no exponents and no units."""
+
+    pattern: str
+    words: str
+
+
+_NUMBER = _Form(r"\d{1,5}(\.\d{1,17})?", "a plain number, 0 or more")
+_HEIGHT = _Form(rf"-?{_NUMBER.pattern}", "a plain number of millimetres")
+_FEED = _Form(r"[1-9]\d{0,5}(\.\d{1,17})?", "a plain number of millimetres in a minute")
+_TRAVEL = _Form(rf"G0|G1 ?F{_FEED.pattern}", "'G0', or 'G1 F' and a feed")
+
+_FORMS = {
+    "feed": _FEED,
+    "travel": _TRAVEL,
+    "dwell": _NUMBER,
+    "s_down": _NUMBER,
+    "s_up": _NUMBER,
+    "z_down": _HEIGHT,
+    "z_up": _HEIGHT,
+    "z_feed": _FEED,
+}
+
+
+def _document() -> vp.Document:
+    """Return the drawing being written: gwrite shows a profile nothing but its properties."""
+    return vpype_cli.State.get_current().document
+
+
+class _Flip:
+    """Turns the y axis up: within the page, or within the drawing's height without one.
+
+    gwrite asks for it before it opens the file, the one moment to refuse a drawing without
+    leaving anything behind.
+    """
+
+    def __init__(self, *, within_page: bool) -> None:
+        self.within_page = within_page
+
+    def __bool__(self) -> bool:
+        document = _document()
+        _check_lines(document)
+        for properties in (document.metadata, *(x.metadata for x in document.layers.values())):
+            _check_values(properties)
+        return self.within_page == (document.page_size is not None)
+
+
+class _Start(str):
+    """The first template, the first to see the values of the configuration and of ``-d``."""
+
+    def format_map(self, variables: Any) -> str:
+        """Fill in the template unless a value is wrong."""
+        _check_values(variables)
+        return super().format_map(variables)
+
+
+class _PenChange(str):
+    """The template between two layers; empty layers need no pen."""
+
+    def format_map(self, variables: Any) -> str:
+        """Fill in the template if this layer has been drawn and another will be."""
+        drawn = [lid for lid, layer in _document().layers.items() if len(layer)]
+        following = dict(pairwise(drawn)).get(variables["layer_id"])
+        if following is None:
+            return ""
+        return super().format_map(variables.new_child({"next_layer_id": following}))
+
+
+def _check_lines(document: vp.Document) -> None:
+    """Refuse a drawing that the machine would reject or leave its bed for."""
+    lines = [line for layer in document.layers.values() for line in layer]
+    if not any(map(len, lines)):
+        raise click.UsageError("gwrite: nothing to draw, there are no lines in the pipeline.")
+    points = np.concatenate(lines).view(float).reshape(-1, 2) / vp.convert_length("mm")
+    if not np.isfinite(points).all():
+        raise click.UsageError("gwrite: a point of the drawing is not at a finite place.")
+    if document.page_size is None:
+        if np.abs(points).max() > FARTHEST:
+            raise click.UsageError("gwrite: the drawing is too large, or too far away.")
+        return
+    page = np.array(document.page_size) / vp.convert_length("mm")
+    beyond = max((-points).max(), (points - page).max())
+    if beyond > TOLERANCE:
+        raise click.UsageError(
+            f"gwrite: the drawing reaches {beyond:.2f} mm beyond its page; `layout` or `crop` "
+            "it, or set another `pagesize`."
+        )
+
+
+def _check_values(properties: Any) -> None:
+    """Refuse values that would make the machine stop half-way."""
+    for name, form in _FORMS.items():
+        value = properties.get(name)
+        if value is not None and not re.fullmatch(form.pattern, str(value)):
+            raise click.UsageError(f"gwrite: {name} is {str(value)!r}, not {form.words}.")
+
+
+def _profile(pen_down: str, pen_up: str, **values: float) -> dict[str, Any]:
+    """Return a profile.
+
+    It does not end in M2: that stops the spindle, which drops a pen held up by S.
+    """
+    pen_down, pen_up = (f"{move}\nG4 P{{dwell}}\n" for move in (pen_down, pen_up))
+    home = "{travel} X0 Y0\n"
+    return {
+        "document_start": _Start(f"G21 G90 G94 G17\n{pen_up}"),
+        "segment_first": "{travel} X{x:z.3f} Y{y:z.3f}\n" + pen_down,
+        "segment": "G1 X{x:z.3f} Y{y:z.3f} F{feed}\n",
+        "line_end": pen_up,
+        "layer_join": _PenChange(home + "M0 (pen for layer {next_layer_id})\n"),
+        "document_end": home,
+        "unit": "mm",
+        "vertical_flip": _Flip(within_page=True),
+        "invert_y": _Flip(within_page=False),
+        "default_values": {"feed": 2000, "travel": "G0", "dwell": 0.2, **values},
+    }
+
+
+PROFILES = {
+    "grbl_servo": _profile("M3 S{s_down}", "M5", s_down=250),
+    "grbl_servo_s": _profile("M3 S{s_down}", "M3 S{s_up}", s_down=250, s_up=100),
+    "grbl_z": _profile("G1 Z{z_down} F{z_feed}", "G0 Z{z_up}", z_down=0, z_up=3, z_feed=600),
+}
+
+
+def register() -> None:
+    """Offer the profiles to gwrite, leaving all that the user has configured as it is.
+
+    A profile of the user's own with the name of one of these replaces it; a table of that name
+    without templates holds settings and values that go before these.
+    """
+    configured = vp.config_manager.config.setdefault("gwrite", {})
+    for name, profile in PROFILES.items():
+        own = configured.get(name, {})
+        if not any(key.startswith(TEMPLATES) for key in own):
+            values = profile["default_values"] | own.get("default_values", {})
+            configured[name] = profile | own | {"default_values": values}
+    configured.setdefault("default_profile", DEFAULT)
