@@ -44,6 +44,8 @@ OPTIMIZERS = ("muon", "adamw")
 #: Drawings that validation looks at: enough for 0.02 nats, few enough for a CPU.
 VALIDATION_DRAWINGS = 2000
 
+#: Settings that a run may take up again with: how long it lasts, what it shows.
+MAY_CHANGE = ("steps", "decay", "validate_every", "sample_every", "save_every")
 #: Settings that must be above zero, and settings that are shares of one.
 POSITIVE = (
     *("width", "heads", "layers", "mixtures", "pen_width", "context", "steps", "points"),
@@ -320,7 +322,12 @@ class Run:
             return 0
         state = self._read_state()
         saved = state.get("settings", {})
-        if others := [key for key, value in saved.items() if self.settings.get(key) != value]:
+        others = [
+            key
+            for key, value in saved.items()
+            if key not in MAY_CHANGE and self.settings.get(key) != value
+        ]
+        if others:
             was = ", ".join(f"{key} = {saved[key]}" for key in others[:3])
             raise Refusal(f"{self.folder} holds another run ({was}); choose another --out.")
         try:

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The pictures of the README and of the model card, from the commands that they name. Needs
+# the plug-in, and cairosvg (from the package index) to turn SVG into PNG.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+picture() {  # picture NAME WIDTH: $work/out.svg becomes docs/NAME.png
+    cairosvg "$work/out.svg" -o "docs/$1.png" --output-width "$2" --background white
+}
+
+classes=cat,dog,owl,butterfly,face,flower,bicycle,house
+classes+=,fish,tree,car,sailboat,bird,rabbit,snowman,cactus
+classes+=,"ice cream,hot air balloon,umbrella,guitar,mushroom,teapot,lighthouse,giraffe"
+vpype sketchgen --seed 1 -n 48 --size 3cm --class "$classes" --grid 8 6 color black \
+    write "$work/out.svg"
+picture classes 1000
+
+vpype sketchgen --seed 1 -n 20 --class cat grid 5 4 color black linesort write "$work/out.svg"
+picture cats 800
