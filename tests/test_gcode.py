@@ -393,6 +393,12 @@ def test_a_profile_of_the_same_name_is_the_users_wholly(home: Home) -> None:
     assert (result.returncode, result.stdout) == (0, "mine\nup\n")
 
 
+def test_settings_of_the_users_go_before(home: Home) -> None:
+    settings = "[gwrite.grbl_servo]\nvertical_flip = false\n"
+    result = home(f"{SKETCH} pagesize 100mmx100mm gwrite -", settings)
+    assert plot(result.stdout).layers == [[[(10, 10), (50, 20)]]]
+
+
 def test_other_profiles_stay(home: Home) -> None:
     result = home(f"{SKETCH} pagesize a4 gwrite -p gcodemm -")
     assert result.returncode == 0
@@ -460,6 +466,22 @@ def test_wrong_values_elsewhere_are_told(home: Home, toml: str) -> None:
 
 
 # --- with the commands of this plug-in ---------------------------------------------------
+
+
+def test_a_file_of_the_users(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "partial.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="4in" height="3in" viewBox="0 0 8 6">'
+        '<circle cx="2" cy="2" r="1"/><path d="M 7 5 L 9 5"/></svg>'
+    )
+    result = home("read partial.svg gwrite cnc.gcode")
+    assert (result.returncode, result.stderr) == (0, "")
+    (drawn,) = plot((tmp_path / "cnc.gcode").read_text()).drawn
+    circle, line = drawn.geoms
+    inch = 25.4
+    true_circle = shapely.Point(inch, 2 * inch).buffer(inch / 2, quad_segs=100).exterior
+    assert circle.hausdorff_distance(true_circle) < 0.1, "within read's own tolerance"
+    cropped = shapely.LineString([(3.5 * inch, inch / 2), (4 * inch, inch / 2)])
+    assert shapely.equals_exact(line, cropped, tolerance=0.01)
 
 
 def test_sketches(home: Home, tiny: Path, tmp_path: Path) -> None:
