@@ -41,6 +41,8 @@ TYPICAL_SHARE = 0.7
 LONGEST_PREFIX = 0.6
 #: The finest tolerance of curves, as a share of the drawing.
 FINEST = 1e-5
+#: Sizes whose squares are still numbers.
+SMALLEST, LARGEST = 1e-100, 1e100
 #: Rows scored at a time, so that memory stays bounded.
 ROWS = 64
 
@@ -202,15 +204,17 @@ def clean(strokes: Sequence[Stroke]) -> list[Stroke]:
     kept = []
     for stroke in strokes:
         if not np.all(np.isfinite(stroke)):
-            raise CompletionError("some coordinates are not numbers.")
+            raise CompletionError("some coordinates are not finite numbers.")
         moved = np.any(np.diff(stroke, axis=0) != 0, axis=1)
         if len(stroke):
             kept.append(stroke[np.concatenate([[True], moved])])
     if not kept:
         raise CompletionError("there is nothing to complete: no lines.")
     _, size = bounds(kept)
-    if not np.isfinite(size) or size <= 0:
+    if size == 0:
         raise CompletionError("there is nothing to complete: all points are in one place.")
+    if not SMALLEST < size < LARGEST:
+        raise CompletionError(f"a drawing of size {size:.1g} cannot be completed.")
     return kept
 
 

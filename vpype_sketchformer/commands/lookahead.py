@@ -62,18 +62,23 @@ class PlacedCommand(click.Command):
         return rest
 
 
-def layers_around() -> set[int]:
-    """Return the layers that the running command cannot see, but that it will be joined with.
+def layers_around() -> tuple[set[int], set[int]]:
+    """Return the layers of the pipeline that the running command cannot see.
 
     `forlayer` shows one layer at a time, and keeps the others in its local variables.
+
+    Returns:
+        The layers that are shown in turn, and those of the result so far.
     """
-    found: set[int] = set()
+    shown: set[int] = set()
+    result: set[int] = set()
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_code is vpype_cli.forlayer.callback.__wrapped__.__code__:
-            found.update(frame.f_locals["lids"], frame.f_locals["new_doc"].ids())
+            shown.update(frame.f_locals["lids"])
+            result.update(frame.f_locals["new_doc"].ids())
         frame = frame.f_back
-    return found
+    return shown, result
 
 
 def _parse(ctx: click.Context, args: list[str], **extra: Any) -> click.Context:

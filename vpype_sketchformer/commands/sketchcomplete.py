@@ -122,11 +122,11 @@ class _Run(Run):
 
     def layer_id(self, name: str, document: vp.Document) -> int:
         """Return a layer for completions that holds nothing else: above all others."""
-        lid, around = self.layers.get(name), layers_around()
-        if lid is None or (lid in document.layers and not _is_vacant(document[lid], name)):
-            lid = max({0, *document.ids(), *around}) + 1
-            self.layers[name] = lid
-        return lid
+        shown, result = layers_around()
+        taken = shown | {i for i in document.ids() if not _is_vacant(document[i], name)}
+        if name not in self.layers or self.layers[name] in taken:
+            self.layers[name] = max({0, *document.ids(), *shown, *result}) + 1
+        return self.layers[name]
 
 
 @click.command(cls=PlacedCommand)
