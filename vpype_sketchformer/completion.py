@@ -225,7 +225,7 @@ def simplify(
 
     Args:
         strokes: Arrays (n, 2).
-        tolerance: Largest distance that a point may be from the simplified stroke.
+        tolerance: Largest distance that a point may be from the simplified stroke, above 0.
         limit: Most points that may be left; the tolerance is raised until they fit, and
             where even that is not enough, the shortest strokes are left out.
 
