@@ -20,6 +20,7 @@ test: .venv/ready .venv-test/ready
 # What an artist has: the plug-in alone, without torch.
 .venv/ready: $(PACKAGE)
 	$(PYTHON) -m venv .venv
+	rm -rf build
 	.venv/bin/pip install --quiet --force-reinstall --no-deps .
 	.venv/bin/pip install --quiet .
 	touch $@

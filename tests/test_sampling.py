@@ -127,7 +127,7 @@ def test_guidance_moves_sketches_towards_their_class(checkpoint: Checkpoint) -> 
         network = sampling.Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
         label = checkpoint.classes.index("circle")
         tasks = [sampling._Task(i, label, np.random.default_rng([1, i])) for i in range(100)]
-        scores = [s / len(points) for _, s, points in sampling._draw(network, tasks, style)]
+        scores = [score for _, score, _ in sampling._draw(network, tasks, style)]
         return float(np.mean(scores))
 
     assert mean_score(3.0) > mean_score(1.0) + 0.01

@@ -91,8 +91,8 @@ def sample(
         pen_temperature: The same for lifting the pen and ending.
         guidance: How much to insist on the class; 1 is not at all.
         best_of: Draw this many of each and keep the one that most looks like its class by
-            the model's own measure: the largest log p(drawing | class) - log p(drawing).
-            Drawings that did not end come last.
+            the model's own measure: the largest mean over its points of
+            log p(point | class) - log p(point). Drawings that did not end come last.
         one_line: Never lift the pen.
         prefix: What all drawings begin with; all must be of one class.
         progress: Called with the number of sketches that have just been finished.
@@ -274,7 +274,7 @@ class _Rows:
         done = self.alive & ((self.pen == END) | full)
         for row in np.flatnonzero(done):
             points = self.history[row, : self.length]
-            yield self.tasks[row], float(self.scores[row]), points
+            yield self.tasks[row], float(self.scores[row]) / self.length, points
         self.alive &= ~done
 
     def shrink(self) -> None:
