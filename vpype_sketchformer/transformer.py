@@ -346,7 +346,8 @@ def _norm(x: Array) -> Array:
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
-    a, b = np.split(x, 2, axis=-1)
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
     return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
 
 

@@ -1,0 +1,125 @@
+"""Training: a step of ours against a plain step as this project's seed made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from training import dataset as datasets
+from training import train
+from training.batches import Augmentation, offset_scale, training_batches
+from training.dataset import Dataset
+from training.readers import read_ndjson
+from training.seed import Seed
+
+from .conftest import Judge, in_turns
+
+ROOT = Path(__file__).parents[2]
+QUICKDRAW = ROOT.parent / "shared/data/quickdraw"
+SEED_SIZE = ("width=384", "heads=6", "layers=6")
+#: The seed padded every drawing to this; longer ones it left out, and so does this benchmark.
+SEED_LENGTH = 128
+SEED_BATCH = 64
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A few drawings of every class."""
+    drawings = [
+        drawing
+        for path in sorted(QUICKDRAW.glob("*.ndjson"))
+        for drawing in islice(read_ndjson(path), 20)
+        if len(drawing.pen) <= SEED_LENGTH
+    ]
+    return datasets.save(drawings, tmp_path_factory.mktemp("data") / "few.safetensors")
+
+
+def seed_steps(dataset: Dataset) -> Iterator[int]:
+    """Train as the seed did, yielding the real points of each step.
+
+    float32, 64 drawings of any length padded to the longest allowed, and a loss that is the
+    mean over all positions.
+    """
+    model = Seed(
+        384, 6, 6, 20, len(dataset.classes), offset_scale(dataset, dataset.of("train"))
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    rng = np.random.default_rng(0)
+    while True:
+        chosen = rng.choice(dataset.of("train"), SEED_BATCH, replace=False)
+        offsets = np.zeros((SEED_BATCH, SEED_LENGTH, 2), np.float32)
+        pens = np.full((SEED_BATCH, SEED_LENGTH), 2)
+        for row, index in enumerate(chosen.tolist()):
+            drawing = dataset.drawing(index)
+            n = len(drawing.pen)
+            offsets[row, 1:n] = np.diff(drawing.points.astype(np.float32), axis=0)
+            pens[row, :n] = drawing.pen
+        offset, pen = model.losses(
+            train.Batch(
+                labels=torch.from_numpy(dataset.labels[chosen]),
+                strokes=torch.zeros(SEED_BATCH),
+                features=torch.zeros(0),
+                offsets=torch.from_numpy(offsets),
+                pens=torch.from_numpy(pens),
+                real=torch.ones(SEED_BATCH, SEED_LENGTH, dtype=torch.bool),
+            )
+        )
+        torch.autograd.backward(offset.mean() + pen.mean())
+        optimizer.step()
+        optimizer.zero_grad()
+        yield int(dataset.lengths[chosen].sum())
+
+
+def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
+    """Train as we do, yielding the real points of each step."""
+    config = train.read_config(ROOT / "training/configs/base.toml", changes)
+    indices = train.training_indices(dataset, config)
+    model = train.build_model(config, len(dataset.classes), offset_scale(dataset, indices))
+    optimizers = train.build_optimizers(model, config)
+    batches = training_batches(
+        dataset,
+        indices,
+        points=config.points,
+        balance=config.balance,
+        augmentation=Augmentation(config.stretch, config.hide_label, config.tell_strokes),
+        seed=config.seed,
+    )
+    for step in count():
+        batch = next(batches)
+        train.train_step(model, optimizers, batch, train.rate(step, config), config.clip)
+        yield int(batch.real.sum())
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"), [(SEED_SIZE, "the seed's size"), ((), "the shipped model's size")]
+)
+def test_training_step(
+    benchmark: BenchmarkFixture,
+    judge: Judge,
+    dataset: Dataset,
+    changes: tuple[str, ...],
+    size: str,
+) -> None:
+    """Ours goes through at least 3 times as many real points a second, at the same size."""
+    steps = our_steps(dataset, changes), seed_steps(dataset)
+    points: tuple[list[int], list[int]] = [], []
+    seconds = in_turns(
+        benchmark,
+        lambda: points[0].append(next(steps[0])),
+        lambda: points[1].append(next(steps[1])),
+        rounds=3,
+    )
+    ours, theirs = (sum(n[1:]) / sum(t) for n, t in zip(points, seconds, strict=True))
+    judge(
+        f"real points per second in training, at {size}, over the seed's step",
+        ours / theirs,
+        "times",
+        at_least=3 if changes else None,
+        details=f"{ours:.0f} against {theirs:.0f} points per second",
+    )
