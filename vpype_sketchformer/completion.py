@@ -165,10 +165,6 @@ def complete(
             network, checkpoint.classes, _reorder(coarse, order), placement
         )
         label = ranking[0][0]
-        index = checkpoint.classes.index(label)
-        order, placement = _choose_placement(
-            network, index, coarse, placements, join or one_line
-        )
     fine, thinned_again = simplify(
         _reorder(strokes, order), SIMPLIFICATION / placement.scale, limit
     )
