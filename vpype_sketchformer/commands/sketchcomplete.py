@@ -225,9 +225,9 @@ def sketchcomplete(
 
             vpype read partial.svg sketchcomplete -n 6 -c cat layout -m 1cm a4 write cats.svg
 
-        A circle of 2cm becomes part of a face of 6cm:
+        A circle of 2cm becomes a flower of 6cm:
 
-            vpype circle 5cm 5cm 1cm sketchcomplete -c face --extent 6cm write face.svg
+            vpype circle 5cm 5cm 1cm sketchcomplete -c flower --extent 6cm write out.svg
 
         Go on with the last line, and never lift the pen:
 
