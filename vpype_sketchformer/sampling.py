@@ -38,6 +38,10 @@ from vpype_sketchformer.transformer import (
 MAX_ROWS = 256
 #: Products of fewer rows take another path through BLAS and round differently.
 MIN_ROWS = 8
+#: Longest drawing, or rest of a drawing; 99 % of people's have fewer than 127 points.
+MAX_POINTS = 160
+#: How often a drawing that did not end is drawn again.
+RETRIES = 3
 #: Offsets that guidance chooses from.
 CANDIDATES = 8
 #: Random numbers per point: three per candidate, one to choose it, one for the pen.
@@ -92,36 +96,38 @@ def sample(
         guidance: How much to insist on the class; 1 is not at all.
         best_of: Draw this many of each and keep the one that most looks like its class by
             the model's own measure: the largest mean over its points of
-            log p(point | class) - log p(point). Drawings that did not end come last.
+            log p(point | class) - log p(point).
         one_line: Never lift the pen.
         prefix: What all drawings begin with; all must be of one class.
         progress: Called with the number of sketches that have just been finished.
 
     Returns:
-        One sketch for each label.
+        One sketch for each label. One that did not end by itself within the limit is drawn
+        again, ``RETRIES`` times at most; if none ends, it is not ``finished``.
     """
-    tasks = [
-        _Task(i, checkpoint.classes.index(label), _generator(seed, k))
-        for i, (label, seed) in enumerate(zip(labels, seeds, strict=True))
-        for k in range(best_of)
-    ]
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     style = _Style(temperature, pen_temperature, guidance, one_line, scored=best_of > 1)
-    best: list[tuple[bool, float, Sketch] | None] = [None] * len(labels)
-    left = [best_of] * len(labels)
-    rows = MAX_ROWS // style.streams
-    for begin in range(0, len(tasks), rows):
-        part = tasks[begin : begin + rows]
-        for task, score, points in _draw(network, part, style, prefix):
+    best: dict[int, tuple[bool, float, Sketch]] = {}
+    todo = list(range(len(labels)))
+    rounds = [range(best_of), *(range(best_of + r, best_of + r + 1) for r in range(RETRIES))]
+    for candidates in rounds:
+        tasks = [
+            _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
+            for i in todo
+            for k in candidates
+        ]
+        left = dict.fromkeys(todo, len(candidates))
+        for task, score, points in _draw_all(network, tasks, style, prefix):
             i = task.sketch
             sketch = Sketch.from_stroke3(points, 1.0, labels[i])
-            rival = best[i]
-            if rival is None or (sketch.finished, score) > rival[:2]:
+            if i not in best or (sketch.finished, score) > best[i][:2]:
                 best[i] = (sketch.finished, score, sketch)
             left[i] -= 1
-            if progress is not None and not left[i]:
+            over = best[i][0] or candidates is rounds[-1]
+            if progress is not None and over and not left[i]:
                 progress(1)
-    return [entry[2] for entry in best if entry is not None]
+        todo = [i for i in todo if not best[i][0]]
+    return [best[i][2] for i in range(len(labels))]
 
 
 def _generator(seed: np.random.SeedSequence, candidate: int) -> np.random.Generator:
@@ -150,6 +156,15 @@ class _Style:
         return ONE_STROKE if self.one_line else ANY_STROKES
 
 
+def _draw_all(
+    network: Transformer, tasks: Sequence[_Task], style: _Style, prefix: Prefix | None
+) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
+    """Draw any number of tasks, some at a time; yields what ``_draw`` does."""
+    rows = MAX_ROWS // style.streams
+    for begin in range(0, len(tasks), rows):
+        yield from _draw(network, tasks[begin : begin + rows], style, prefix)
+
+
 def _draw(
     network: Transformer, tasks: Sequence[_Task], style: _Style, prefix: Prefix | None = None
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
@@ -159,7 +174,8 @@ def _draw(
         Each task when its drawing is finished, its score, and its points: offsets in pixels
         and pen, (n, 3).
     """
-    rows = _Rows(network, tasks, style)
+    begun = 0 if prefix is None else len(prefix.positions)
+    rows = _Rows(network, tasks, style, min(network.config.context, begun + MAX_POINTS))
     if prefix is None:
         stream = rows.start()
         rows.move(stream)
@@ -178,12 +194,14 @@ def _draw(
 class _Rows:
     """Drawings that grow side by side, all at the same point."""
 
-    def __init__(self, network: Transformer, tasks: Sequence[_Task], style: _Style) -> None:
+    def __init__(
+        self, network: Transformer, tasks: Sequence[_Task], style: _Style, limit: int
+    ) -> None:
         n = max(len(tasks), MIN_ROWS)  # spare rows copy the last task, and are not alive
         self.network, self.style = network, style
         self.tasks = [tasks[min(i, len(tasks) - 1)] for i in range(n)]
         self.alive = np.arange(n) < len(tasks)
-        self.history = np.zeros((n, network.config.context, 3))
+        self.history = np.zeros((n, limit, 3))
         self.length = 0
         self.position, self.begin = np.zeros((n, 2)), np.zeros((n, 2))
         self.offset, self.scores = np.zeros((n, 2)), np.zeros(n)
