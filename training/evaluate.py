@@ -40,6 +40,7 @@ from training.batches import PLAIN, evaluation_batches, make_batch
 from training.dataset import Dataset, DatasetError, Drawing
 from training.export import from_checkpoint
 from training.model import Sketchformer
+from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load
 from vpype_sketchformer.completion import complete
 from vpype_sketchformer.strokes import DRAW
@@ -47,7 +48,6 @@ from vpype_sketchformer.strokes import DRAW
 CUTS = (0.1, 0.3, 0.5)
 #: Classes that completions are drawn from; the largest, so that test drawings abound.
 COMPLETED_CLASSES = 50
-TEMPERATURE = 0.5
 Figures = dict[str, float]
 
 
@@ -140,7 +140,9 @@ def completion(
         lifts = np.flatnonzero(drawing.pen[: begin - 1] != DRAW) + 1
         strokes = np.split(drawing.points[:begin].astype(np.float64), lifts)
         seeds = [np.random.SeedSequence([0, int(index)])]
-        result = complete(checkpoint, strokes, seeds, join=True, temperature=TEMPERATURE)
+        result = complete(
+            checkpoint, strokes, seeds, join=True, temperature=DEFAULT_TEMPERATURE
+        )
         names = [name for name, _ in result.ranking]
         ranks.append(names.index(drawing.label))
         true = np.ptp(drawing.points.astype(np.float64), axis=0).max()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import svgwrite
 
+from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.checkpoint import Checkpoint
 from vpype_sketchformer.sampling import sample
 from vpype_sketchformer.strokes import Sketch
@@ -54,7 +55,7 @@ def draw_samples(checkpoint: Checkpoint, path: Path) -> None:
     names = [name for name in SHOWN if name in checkpoint.classes] or checkpoint.classes[:8]
     labels = [name for name in names for _ in range(COLUMNS)]
     seeds = np.random.SeedSequence(0).spawn(len(labels))
-    sketches = sample(checkpoint, labels, seeds, temperature=0.4)
+    sketches = sample(checkpoint, labels, seeds, temperature=DEFAULT_TEMPERATURE)
     draw_sheet(sketches, COLUMNS, path)
 
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from training import Refusal
 from training.report import draw_sheet
+from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.checkpoint import CheckpointError, find, load
 from vpype_sketchformer.sampling import sample
 
@@ -27,7 +28,11 @@ ABOVE_0 = click.FloatRange(min=0, min_open=True)
     "--columns", type=AT_LEAST_1, default=10, show_default=True, help="Sketches in a row."
 )
 @click.option(
-    "--temperature", type=ABOVE_0, default=0.4, show_default=True, help="Of the lines."
+    "--temperature",
+    type=ABOVE_0,
+    default=DEFAULT_TEMPERATURE,
+    show_default=True,
+    help="Of the lines.",
 )
 @click.option(
     "--pen-temperature", type=ABOVE_0, default=1.0, show_default=True, help="Of lift and end."

@@ -12,10 +12,10 @@ import click
 import numpy as np
 import vpype_cli
 
+from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.commands.parameters import require
 
 DEFAULT_MODEL = "quickdraw"
-DEFAULT_TEMPERATURE = 0.4
 
 #: The highest temperature: beyond it nothing is left of a drawing.
 MAX_TEMPERATURE = 2.0
