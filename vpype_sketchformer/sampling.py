@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vpype_sketchformer.checkpoint import Checkpoint
 from vpype_sketchformer.strokes import DRAW, END, LIFT, Sketch
@@ -161,8 +162,11 @@ def _draw_all(
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
     """Draw any number of tasks, some at a time; yields what ``_draw`` does."""
     rows = MAX_ROWS // style.streams
-    for begin in range(0, len(tasks), rows):
-        yield from _draw(network, tasks[begin : begin + rows], style, prefix)
+    # Products this small gain little from threads, and lose much to threads that wait for a
+    # busy core; one thread also rounds alike on machines with few cores and many.
+    with threadpool_limits(1, "blas"):
+        for begin in range(0, len(tasks), rows):
+            yield from _draw(network, tasks[begin : begin + rows], style, prefix)
 
 
 def _draw(
