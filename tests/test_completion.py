@@ -124,7 +124,8 @@ def test_going_on_is_the_same_as_drawing_point_by_point(model: Checkpoint) -> No
             prefix=prefix,
             **style,  # type: ignore[arg-type]
         )
-        assert np.array_equal(np.concatenate(again.strokes), positions)
+        # One that does not end is cut a number of points after its beginning: later.
+        assert np.array_equal(np.concatenate(again.strokes)[: len(positions)], positions)
 
 
 @pytest.mark.parametrize("room", [(-200, -100, 300, 250), (-20, -60, 160, 170)])
