@@ -37,8 +37,6 @@ from vpype_sketchformer.transformer import (
 
 #: Rows drawn at a time; more are drawn in turns, so that memory stays bounded.
 MAX_ROWS = 256
-#: Products of fewer rows take another path through BLAS and round differently.
-MIN_ROWS = 8
 #: Longest drawing, or rest of a drawing; 99 % of people's have fewer than 127 points.
 MAX_POINTS = 160
 #: How often a drawing that did not end is drawn again.
@@ -201,10 +199,10 @@ class _Rows:
     def __init__(
         self, network: Transformer, tasks: Sequence[_Task], style: _Style, limit: int
     ) -> None:
-        n = max(len(tasks), MIN_ROWS)  # spare rows copy the last task, and are not alive
+        n = len(tasks)
         self.network, self.style = network, style
-        self.tasks = [tasks[min(i, len(tasks) - 1)] for i in range(n)]
-        self.alive = np.arange(n) < len(tasks)
+        self.tasks = list(tasks)
+        self.alive = np.ones(n, bool)
         self.history = np.zeros((n, limit, 3))
         self.length = 0
         self.position, self.begin = np.zeros((n, 2)), np.zeros((n, 2))
@@ -301,10 +299,9 @@ class _Rows:
 
     def shrink(self) -> None:
         """Let finished rows leave, in groups, since leaving costs a copy of the cache."""
-        n, wanted = len(self.tasks), max(int(self.alive.sum()), MIN_ROWS)
-        if wanted > 0.75 * n:
+        n, keep = len(self.tasks), np.flatnonzero(self.alive)
+        if len(keep) > 0.75 * n:
             return
-        keep = np.argsort(~self.alive, kind="stable")[:wanted]
         parts = np.concatenate([keep + s * n for s in range(self.style.streams)])
         self.cache.keep(parts)
         self.conditions = self.conditions[parts]
