@@ -37,8 +37,8 @@ from vpype_sketchformer.transformer import (
 
 #: Rows drawn at a time; more are drawn in turns, so that memory stays bounded.
 MAX_ROWS = 256
-#: Longest drawing, or rest of a drawing; 99 % of people's have fewer than 127 points.
-MAX_POINTS = 160
+#: Longest drawing, or rest of a drawing; 99 % of people's have fewer than 127.
+MAX_POINTS = 128
 #: How often a drawing that did not end is drawn again.
 RETRIES = 3
 #: Offsets that guidance chooses from.
