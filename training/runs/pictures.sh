@@ -13,7 +13,7 @@ picture() {  # picture NAME WIDTH: $work/out.svg becomes docs/NAME.png
 classes=cat,dog,owl,butterfly,face,flower,bicycle,house
 classes+=,fish,tree,car,sailboat,bird,rabbit,snowman,cactus
 classes+=,"ice cream,hot air balloon,umbrella,guitar,mushroom,teapot,lighthouse,giraffe"
-vpype sketchgen --seed 1 -n 48 --size 3cm --class "$classes" --grid 8 6 color black \
+vpype sketchgen --seed 1 -n 48 --size 3cm --best-of 8 --class "$classes" --grid 8 6 color black \
     write "$work/out.svg"
 picture classes 1000
 
