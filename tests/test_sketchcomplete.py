@@ -19,7 +19,7 @@ from conftest import CommandLine
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from vpype_sketchformer import checkpoint, completion
+from vpype_sketchformer import completion
 from vpype_sketchformer.commands.sketchcomplete import sketchcomplete
 
 CM = 96 / 2.54
@@ -448,7 +448,6 @@ def test_contract_line(vpype: CommandLine, tiny: Path, tmp_path: Path) -> None:
     assert (tmp_path / "cnc.gcode").read_text().count("\nG1 ") > 3
 
 
-@pytest.mark.skipif("quickdraw" not in checkpoint.bundled(), reason="no model ships yet")
 @pytest.mark.parametrize("name", ["circle", "letter"])
 def test_contract_line_word_for_word(vpype: CommandLine, tmp_path: Path, name: str) -> None:
     (tmp_path / "partial.svg").write_bytes((DATA / f"{name}.svg").read_bytes())

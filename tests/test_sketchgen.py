@@ -97,7 +97,6 @@ def test_contract_line(vpype: CommandLine, tiny: Path, tmp_path: Path) -> None:
     assert names_of(document) == ["cat"]
 
 
-@pytest.mark.skipif("quickdraw" not in checkpoint.bundled(), reason="no model ships yet")
 def test_contract_line_word_for_word(vpype: CommandLine, tmp_path: Path) -> None:
     line = "sketchgen -n 20 --class cat grid 5 4 linesort write out.svg"
     result = vpype(*line.split())
