@@ -190,6 +190,35 @@ def test_the_recipe_of_the_seed_learns(data: Path, tmp_path: Path) -> None:
     assert log[-1]["valid"] < log[0]["valid"] - 0.2
 
 
+def test_a_run_begins_with_the_weights_of_a_model(trained: Path, tmp_path: Path) -> None:
+    """Known classes keep their rows, the others begin as the null class."""
+    drawings = [
+        drawing
+        for name in ("sun", "cat", "swan")
+        for drawing in islice(read_ndjson(QUICKDRAW / f"{name}.ndjson"), 100)
+    ]
+    other = tmp_path / "other.safetensors"
+    datasets.save(drawings, other)
+    model = trained / "model.safetensors"
+    barely = ("steps=1", "lr=1e-9", "muon_lr=1e-9")
+    succeed(*arguments(other, tmp_path / "run", *barely), "--from", model)
+
+    begun, source = load(tmp_path / "run/model.safetensors"), load(model)
+    assert begun.classes == ("cat", "sun", "swan")
+    assert (begun.config, begun.scale) == (source.config, source.scale)
+    rows = [CLASSES.index("cat"), CLASSES.index("sun"), len(CLASSES), len(CLASSES)]
+    for name, weight in source.tensors.items():
+        expected = weight[rows] if name in ("start.weight", "label.weight") else weight
+        np.testing.assert_allclose(begun.tensors[name], expected, atol=1e-6, err_msg=name)
+
+
+def test_models_that_cannot_be_begun_with(data: Path, tmp_path: Path) -> None:
+    args = (*arguments(data, tmp_path / "out"), "--from")
+    assert "no model 'rembrandt'" in refusal(run(train.main, *args, "rembrandt"))
+    assert "not a model" in refusal(run(train.main, *args, data))
+    assert not (tmp_path / "out").exists()
+
+
 # --- a run that was killed -------------------------------------------------------------
 
 DIES_IN_A_STEP = """

@@ -9,7 +9,7 @@ import sys
 import time
 import tomllib
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,11 @@ from training.batches import (
     training_batches,
 )
 from training.dataset import Dataset, DatasetError
-from training.export import to_checkpoint
+from training.export import begin_from, to_checkpoint
 from training.model import Batch, Sketchformer
 from training.report import draw_curve, draw_samples
 from training.seed import POSITIONS, Seed
-from vpype_sketchformer.checkpoint import save
+from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
 from vpype_sketchformer.transformer import ModelConfig
 
 Network = Sketchformer | Seed
@@ -403,8 +403,16 @@ class Run:
         draw_samples(checkpoint, self.folder / f"samples-{step:06d}.svg")
 
 
-def train(config: TrainConfig, data: Path, out: Path, device: torch.device) -> None:
-    """Train, from nothing or from where the run in ``out`` stopped."""
+def train(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    device: torch.device,
+    begin: Checkpoint | None = None,
+) -> None:
+    """Train, from where the run in ``out`` stopped, from the weights of ``begin``, or anew."""
+    if begin is not None:
+        config = replace(config, model="sketchformer", **asdict(begin.config))
     torch.manual_seed(config.seed)
     dataset = datasets.load(data)
     indices = training_indices(dataset, config)
@@ -418,7 +426,11 @@ def train(config: TrainConfig, data: Path, out: Path, device: torch.device) -> N
             raise Refusal(
                 f"{data}: no drawings of up to {config.context} points in the {split} split."
             )
-    model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
+    model: Network
+    if begin is not None:
+        model = begin_from(begin, dataset.classes, config.dropout)
+    else:
+        model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
     model.to(device).train()
     optimizers = build_optimizers(model, config)
     # Settings, and what tells one dataset from another.
@@ -484,13 +496,22 @@ def best_device() -> torch.device:
     help="Folder for state, log, curve, samples and model.",
 )
 @click.option(
+    "--from",
+    "begin",
+    metavar="MODEL",
+    help="Begin with the weights and the shape of a model: the name of a bundled one, or a "
+    ".safetensors file.",
+)
+@click.option(
     "--set",
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
     help="Change a setting. Can be repeated.",
 )
-def main(config: Path, data: Path, out: Path, changes: tuple[str, ...]) -> None:
+def main(
+    config: Path, data: Path, out: Path, begin: str | None, changes: tuple[str, ...]
+) -> None:
     """Train a model on a dataset file.
 
     CONFIG is a file of settings, such as those in training/configs; DATA is a file made by
@@ -509,8 +530,9 @@ def main(config: Path, data: Path, out: Path, changes: tuple[str, ...]) -> None:
             --out runs/wide --set width=512
     """  # noqa: D301
     try:
-        train(read_config(config, changes), data, out, best_device())
-    except DatasetError as error:
+        checkpoint = load(find(begin)) if begin else None
+        train(read_config(config, changes), data, out, best_device(), checkpoint)
+    except (CheckpointError, DatasetError) as error:
         raise Refusal(str(error)) from error
 
 
