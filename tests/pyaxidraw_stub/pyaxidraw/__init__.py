@@ -1,0 +1,1 @@
+"""A stand-in for the maker's package, see `axidraw`."""
