@@ -126,7 +126,7 @@ def complete(
     guidance: float = 1.0,
     best_of: int = 1,
     one_line: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda finished: None,
 ) -> Completion:
     """Finish a drawing, once for each seed.
 

@@ -82,7 +82,7 @@ def sample(
     best_of: int = 1,
     one_line: bool = False,
     prefix: Prefix | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda finished: None,
 ) -> list[Sketch]:
     """Draw sketches.
 
@@ -102,30 +102,31 @@ def sample(
 
     Returns:
         One sketch for each label. One that did not end by itself within the limit is drawn
-        again, ``RETRIES`` times at most; if none ends, it is not ``finished``.
+        again, ``RETRIES`` times side by side, and the first to end is kept; if none ends, the
+        sketch is not ``finished``.
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     style = _Style(temperature, pen_temperature, guidance, one_line, scored=best_of > 1)
     best: dict[int, tuple[bool, float, Sketch]] = {}
-    todo = list(range(len(labels)))
-    rounds = [range(best_of), *(range(best_of + r, best_of + r + 1) for r in range(RETRIES))]
-    for candidates in rounds:
+    todo = dict.fromkeys(range(len(labels)))
+    for candidates in (range(best_of), range(best_of, best_of + RETRIES)):
+        again = candidates.start > 0
         tasks = [
             _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
             for i in todo
             for k in candidates
         ]
         left = dict.fromkeys(todo, len(candidates))
-        for task, score, points in _draw_all(network, tasks, style, prefix):
+        for task, score, points in _draw_all(network, tasks, style, prefix, race=again):
             i = task.sketch
             sketch = Sketch.from_stroke3(points, 1.0, labels[i])
             if i not in best or (sketch.finished, score) > best[i][:2]:
                 best[i] = (sketch.finished, score, sketch)
             left[i] -= 1
-            over = best[i][0] or candidates is rounds[-1]
-            if progress is not None and over and not left[i]:
+            if i in todo and best[i][0] and (again or not left[i]):
+                del todo[i]
                 progress(1)
-        todo = [i for i in todo if not best[i][0]]
+    progress(len(todo))
     return [best[i][2] for i in range(len(labels))]
 
 
@@ -156,21 +157,31 @@ class _Style:
 
 
 def _draw_all(
-    network: Transformer, tasks: Sequence[_Task], style: _Style, prefix: Prefix | None
+    network: Transformer,
+    tasks: Sequence[_Task],
+    style: _Style,
+    prefix: Prefix | None,
+    race: bool,
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
     """Draw any number of tasks, some at a time; yields what ``_draw`` does."""
     rows = MAX_ROWS // style.streams
+    if race:  # the rivals must start together
+        rows -= rows % RETRIES
     # Products this small gain little from threads, and lose much to threads that wait for a
     # busy core; one thread also rounds alike on machines with few cores and many.
     with threadpool_limits(1, "blas"):
         for begin in range(0, len(tasks), rows):
-            yield from _draw(network, tasks[begin : begin + rows], style, prefix)
+            yield from _draw(network, tasks[begin : begin + rows], style, prefix, race)
 
 
 def _draw(
-    network: Transformer, tasks: Sequence[_Task], style: _Style, prefix: Prefix | None = None
+    network: Transformer,
+    tasks: Sequence[_Task],
+    style: _Style,
+    prefix: Prefix | None = None,
+    race: bool = False,
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
-    """Draw a batch.
+    """Draw a batch; in a race, a sketch is over when one of its tasks comes to an end.
 
     Yields:
         Each task when its drawing is finished, its score, and its points: offsets in pixels
@@ -185,7 +196,7 @@ def _draw(
         stream = rows.start_with(prefix)
     while True:
         rows.set_pen(stream)
-        yield from rows.finished()
+        yield from rows.finished(race)
         if not rows.alive.any():
             return
         rows.shrink()
@@ -288,14 +299,18 @@ class _Rows:
         self.length += 1
         self.pen_may_stay = True
 
-    def finished(self) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
+    def finished(self, race: bool) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
         """Yield the drawings that ended with the last point."""
         full = self.length == self.history.shape[1]
-        done = self.alive & ((self.pen == END) | full)
+        ended = self.alive & (self.pen == END)
+        done = self.alive if full else ended
         for row in np.flatnonzero(done):
             points = self.history[row, : self.length]
             yield self.tasks[row], float(self.scores[row]) / self.length, points
-        self.alive &= ~done
+        self.alive = self.alive & ~done
+        if race and ended.any():
+            won = {self.tasks[row].sketch for row in np.flatnonzero(ended)}
+            self.alive &= [task.sketch not in won for task in self.tasks]
 
     def shrink(self) -> None:
         """Let finished rows leave, in groups, since leaving costs a copy of the cache."""

@@ -169,9 +169,9 @@ def _spline(
     bend = np.maximum(np.hypot(*(a - 2 * b + c).T), np.hypot(*(b - 2 * c + d).T))
     # A cubic strays from its chord by at most an eighth of its second derivative (6 * bend).
     counts = np.maximum(1, np.ceil(np.sqrt(0.75 * bend / tolerance))).astype(int)
-    pieces = [points[:1]]
-    for i, count in enumerate(counts):
-        t = np.linspace(0, 1, count + 1)[1:, None]
-        s = 1 - t
-        pieces.append(s**3 * a[i] + 3 * s * s * t * b[i] + 3 * s * t * t * c[i] + t**3 * d[i])
-    return np.concatenate(pieces)
+    piece = np.repeat(np.arange(len(counts)), counts)
+    place = np.arange(1, counts.sum() + 1) - np.repeat(np.cumsum(counts) - counts, counts)
+    t = (place / counts[piece])[:, None]
+    s = 1 - t
+    curve = s**3 * a[piece] + 3 * s * s * t * b[piece] + 3 * s * t * t * c[piece]
+    return np.concatenate([points[:1], curve + t**3 * d[piece]])

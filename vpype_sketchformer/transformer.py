@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 ROPE_BASE = 1000.0
 NORM_EPSILON = 1e-6
 #: Rows and columns of the products that the network is made of, see ``Matrix``.
-BLOCK, PANEL = 8, 64
+BLOCK, PANEL = 4, 64
 #: Positions that a cache grows by.
 CACHE_STEP = 32
 #: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
@@ -221,6 +221,22 @@ class Cache:
         self.values = self.values[:, rows]
 
 
+@dataclass(frozen=True)
+class _Block:
+    """The weights of one block; queries, keys and values are one product."""
+
+    queries_keys_values: Matrix
+    out: Matrix
+    up: Matrix
+    down: Matrix
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Array], index: int) -> _Block:
+        w = {name: tensors[f"blocks.{index}.{name}.weight"] for name in _PARTS}
+        joined = np.concatenate([w["query"], w["key"], w["value"]])
+        return cls(Matrix(joined), Matrix(w["out"]), Matrix(w["up"]), Matrix(w["down"]))
+
+
 class Transformer:
     """The network with its weights."""
 
@@ -235,10 +251,15 @@ class Transformer:
             scale: Pixels of the 0-255 frame per model unit.
         """
         self.config, self.scale = config, scale
+        inside = {
+            name: tensor for name, tensor in tensors.items() if name.startswith("blocks.")
+        }
         self.weights: dict[str, Any] = {
             name: tensor if tensor.ndim == 1 or name in _TABLES else Matrix(tensor)
             for name, tensor in tensors.items()
+            if name not in inside
         }
+        self.blocks = [_Block.from_tensors(inside, i) for i in range(config.layers)]
         self.log_floor = float(np.log(SIGMA_FLOOR / scale))
         half = self.config.width // self.config.heads // 2
         self._rates = ROPE_BASE ** (-np.arange(half) / half)
@@ -267,26 +288,28 @@ class Transformer:
             The normalised stream, (n, T, width).
         """
         n, steps, width = x.shape
+        heads = self.config.heads
         past = cache.length
         span = slice(past, past + steps)
         cache.grow(past + steps)
         cos, sin = self._rotations(past, steps)
-        mask = np.triu(np.full((steps, past + steps), -np.inf, np.float32), past + 1)
-        for i in range(self.config.layers):
-            w = {k: self.weights[f"blocks.{i}.{k}.weight"] for k in _PARTS}
-            a = _norm(x).reshape(n * steps, width)
-            q = _rotate(_norm(self._split(a @ w["query"], n)), cos, sin)  # (n, h, T, d)
-            cache.keys[i, :, :, span] = _rotate(_norm(self._split(a @ w["key"], n)), cos, sin)
-            cache.values[i, :, :, span] = self._split(a @ w["value"], n)
+        root = np.float32(np.sqrt(width // heads))
+        x = x.reshape(n * steps, width)
+        for i, block in enumerate(self.blocks):
+            parts = (_norm(x) @ block.queries_keys_values).reshape(n, steps, 3, heads, -1)
+            turned = _rotate(_norm(parts[:, :, :2]), cos, sin).transpose(2, 0, 3, 1, 4)
+            queries, cache.keys[i, :, :, span] = turned  # (n, h, T, d)
+            cache.values[i, :, :, span] = parts[:, :, 2].swapaxes(1, 2)
             keys = cache.keys[i, :, :, : past + steps]  # (n, h, S, d)
-            scores = q @ keys.swapaxes(-1, -2) / np.float32(np.sqrt(q.shape[-1])) + mask
+            scores = queries @ keys.swapaxes(-1, -2) / root
+            if steps > 1:
+                scores += np.triu(np.full(scores.shape[2:], -np.inf, np.float32), past + 1)
             mixed = _softmax(scores) @ cache.values[i, :, :, : past + steps]
-            x = x + (_join(mixed) @ w["out"]).reshape(x.shape)
-            b = _norm(x).reshape(n * steps, width)
-            up = np.maximum(b @ w["up"], 0.0)
-            x = x + ((up * up) @ w["down"]).reshape(x.shape)
+            x = x + mixed.swapaxes(1, 2).reshape(x.shape) @ block.out
+            up = np.maximum(_norm(x) @ block.up, 0.0)
+            x = x + (up * up) @ block.down
         cache.length += steps
-        return _norm(x)
+        return _norm(x).reshape(n, steps, width)
 
     def mixture(self, stream: Array) -> Mixture:
         """Return the distribution of the next offset from the stream (n, width)."""
@@ -300,12 +323,9 @@ class Transformer:
         hidden = np.maximum(joint @ w["pen_hidden.weight"] + w["pen_hidden.bias"], 0.0)
         return hidden @ w["pen_out.weight"] + w["pen_out.bias"]
 
-    def _split(self, x: Array, n: int) -> Array:
-        heads = self.config.heads
-        return x.reshape(n, -1, heads, x.shape[-1] // heads).transpose(0, 2, 1, 3)
-
     def _rotations(self, past: int, steps: int) -> tuple[Array, Array]:
         angles = np.arange(past, past + steps)[:, None] * self._rates  # (T, d / 2)
+        angles = angles[:, None, None]  # the same for queries and keys, and for all heads
         return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
@@ -363,18 +383,13 @@ def describe(
     return point_features(offsets, positions, begins), offsets
 
 
-_TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
 _PARTS = ("query", "key", "value", "out", "up", "down")
-
-
-def _join(x: Array) -> Array:
-    n, heads, steps, size = x.shape
-    return x.transpose(0, 2, 1, 3).reshape(n * steps, heads * size)
+_TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
 
 
 def _norm(x: Array) -> Array:
     square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
-    return x / np.sqrt(square + np.float32(NORM_EPSILON))
+    return x * (np.float32(1.0) / np.sqrt(square + np.float32(NORM_EPSILON)))
 
 
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
@@ -384,7 +399,9 @@ def _rotate(x: Array, cos: Array, sin: Array) -> Array:
 
 
 def _softmax(x: Array) -> Array:
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    # Normalised queries and keys bound the scores by the root of a head's channels, so there
+    # is no need to subtract the largest.
+    e = np.exp(x)
     return e / e.sum(axis=-1, keepdims=True)
 
 
