@@ -139,6 +139,16 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
 
+def rotations(config: ModelConfig, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the positions of x (B, T, width), both (T, width / heads / 2)."""
+    half = config.width // config.heads // 2
+    rates = ROPE_BASE ** (-torch.arange(half, device=x.device) / half)
+    angles = torch.arange(x.shape[1], device=x.device)[:, None] * rates
+    low = torch.is_autocast_enabled(x.device.type)
+    dtype = torch.get_autocast_dtype(x.device.type) if low else x.dtype
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
 class Sketchformer(nn.Module):
     """The project's model."""
 
@@ -176,12 +186,8 @@ class Sketchformer(nn.Module):
         points = self.point(batch.features[:, :-1]) + self.pen(batch.pens[:, :-1])
         points = points + self.label(batch.labels)[:, None]  # (B, T - 1, d)
         x = torch.cat([start[:, None], points], dim=1)
-        half = self.config.width // self.config.heads // 2
-        rates = ROPE_BASE ** (-torch.arange(half, device=x.device) / half)
-        angles = torch.arange(x.shape[1], device=x.device)[:, None] * rates  # (T, d / 2)
-        low = torch.is_autocast_enabled(x.device.type)
-        dtype = torch.get_autocast_dtype(x.device.type) if low else x.dtype
-        cos, sin, x = angles.cos().to(dtype), angles.sin().to(dtype), x.to(dtype)
+        cos, sin = rotations(self.config, x)
+        x = x.to(cos.dtype)
         for block in self.blocks:
             x = block(x, cos, sin)
         return norm(x.float())

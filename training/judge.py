@@ -1,0 +1,327 @@
+r"""Judges: networks that tell what a drawing shows, trained on real drawings only.
+
+Two of them, since a generator can fool one: the raster judge sees the picture, as people do;
+the sequence judge follows the pen. Both are small enough for a CPU and lie in
+``training/judges``, so that everybody measures with the same ones.
+
+Examples:
+    The judges that evaluation uses, each trained on one core:
+
+        python -m training.judge raster data/quickdraw.safetensors
+        python -m training.judge sequence data/quickdraw.safetensors
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from training import Refusal
+from training import dataset as datasets
+from training.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
+from training.dataset import Dataset, DatasetError
+from training.model import Batch, Block, norm, rotations
+from vpype_sketchformer.strokes import DRAW
+from vpype_sketchformer.transformer import FEATURES, ModelConfig
+
+JUDGES = Path(__file__).parent / "judges"
+
+#: Pictures are this wide and high; the drawing's longer side takes all but the margin, and is
+#: centred. Lines are drawn four times as large and averaged, which leaves them 1.25 wide.
+SIZE, MARGIN, OVERSAMPLING, LINE = 40, 3, 4, 5
+#: Augmentation of pictures: moved by up to this many pixels each way.
+SHIFT = 2
+#: Drawings in a batch of the raster judge, points in one of the sequence judge.
+DRAWINGS, POINTS = 128, 8192
+LONGEST = 256
+#: Classes come in proportion to n ** BALANCE.
+BALANCE = 0.5
+LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.05
+
+
+def draw(points: NDArray[np.uint8], pen: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Draw a drawing in white on black, uint8 (SIZE, SIZE)."""
+    low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
+    scale = (SIZE - 2 * MARGIN) * OVERSAMPLING / max(1.0, (high - low).max())
+    places = (points - (low + high) / 2) * scale + SIZE * OVERSAMPLING / 2
+    picture = Image.new("L", (SIZE * OVERSAMPLING, SIZE * OVERSAMPLING))
+    canvas = ImageDraw.Draw(picture)
+    for stroke in np.split(places, np.flatnonzero(pen[:-1] != DRAW) + 1):
+        # A stroke of one point is a dot: a line as long as it is wide.
+        line = stroke if len(stroke) > 1 else stroke + np.array([[0, 0], [LINE, 0]])
+        canvas.line([(x, y) for x, y in line], fill=255, width=LINE, joint="curve")
+    return np.asarray(picture.reduce(OVERSAMPLING))
+
+
+def pictures(dataset: Dataset, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Draw drawings, uint8 (n, SIZE, SIZE)."""
+    result = np.empty((len(indices), SIZE, SIZE), np.uint8)
+    for row, index in enumerate(tqdm(indices, desc="pictures", disable=None, leave=False)):
+        drawing = dataset.drawing(int(index))
+        result[row] = draw(drawing.points, drawing.pen)
+    return result
+
+
+class _Residual(nn.Module):
+    """Two convolutions beside a short cut (He et al. 2016); the first may halve the size."""
+
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__()
+        stride = 1 if inner == outer else 2
+        self.first = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
+        self.second = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+        self.first_norm, self.second_norm = nn.BatchNorm2d(outer), nn.BatchNorm2d(outer)
+        self.short = nn.Conv2d(inner, outer, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = F.relu(self.first_norm(self.first(x)))
+        return F.relu(self.second_norm(self.second(inside)) + self.short(x))
+
+
+class RasterJudge(nn.Module):
+    """A small residual network on pictures."""
+
+    kind = "raster"
+
+    def __init__(self, classes: int) -> None:
+        """Initialise."""
+        super().__init__()
+        self.stem = nn.Conv2d(1, 32, 5, 2, 2, bias=False)
+        self.stem_norm = nn.BatchNorm2d(32)
+        self.stages = nn.Sequential(
+            _Residual(32, 32), _Residual(32, 64), _Residual(64, 128), _Residual(128, 256)
+        )
+        self.answer = nn.Linear(256, classes)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """What the network sees in pictures (n, SIZE, SIZE) of 0 to 255: (n, 256)."""
+        x = pictures[:, None].to(memory_format=torch.channels_last).float() / 255.0
+        x = F.relu(self.stem_norm(self.stem(x)))
+        return self.stages(x).mean(dim=(2, 3)).float()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return the logits of the classes, (n, classes)."""
+        return self.answer(self.features(pictures))
+
+
+class SequenceJudge(nn.Module):
+    """A small transformer on points; what its positions know is averaged."""
+
+    kind = "sequence"
+    shape = ModelConfig(width=128, heads=4, layers=3)
+
+    def __init__(self, classes: int) -> None:
+        """Initialise."""
+        super().__init__()
+        self.point = nn.Linear(FEATURES, self.shape.width, bias=False)
+        self.pen = nn.Embedding(3, self.shape.width)
+        self.blocks = nn.ModuleList(
+            Block(self.shape, dropout=0.1) for _ in range(self.shape.layers)
+        )
+        self.answer = nn.Linear(self.shape.width, classes)
+
+    def features(self, batch: Batch) -> Tensor:
+        """What the network knows of drawings: (n, width)."""
+        x = self.point(batch.features) + self.pen(batch.pens)
+        cos, sin = rotations(self.shape, x)
+        for block in self.blocks:
+            x = block(x, cos, sin)
+        real = batch.real[..., None]
+        return (norm(x.float()) * real).sum(dim=1) / real.sum(dim=1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the logits of the classes, (n, classes)."""
+        return self.answer(self.features(batch))
+
+
+Judge = RasterJudge | SequenceJudge
+KINDS: dict[str, type[RasterJudge] | type[SequenceJudge]] = {
+    judge.kind: judge for judge in (RasterJudge, SequenceJudge)
+}
+
+
+def inputs(
+    judge: Judge, dataset: Dataset, indices: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], Tensor | Batch]]:
+    """Yield what a judge looks at, in batches, with the rows of ``indices`` they are."""
+    if isinstance(judge, RasterJudge):
+        seen = torch.from_numpy(pictures(dataset, indices))
+        for rows in np.array_split(np.arange(len(indices)), -(-len(indices) // 512)):
+            yield rows, seen[rows]
+        return
+    order = np.argsort(dataset.lengths[indices], kind="stable")
+    rng = np.random.default_rng(0)
+    for rows in cut_batches(dataset.lengths[indices], order, 4 * POINTS, rng):
+        yield rows, make_batch(dataset, indices[rows], PLAIN, rng)
+
+
+@torch.no_grad()
+def look(
+    judge: Judge, dataset: Dataset, indices: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Let a judge look at drawings; returns features (n, width) and logits (n, classes)."""
+    judge.eval()
+    features = np.empty((len(indices), judge.answer.in_features), np.float32)
+    logits = np.empty((len(indices), judge.answer.out_features), np.float32)
+    for rows, batch in inputs(judge, dataset, indices):
+        seen = judge.features(batch)  # type: ignore[arg-type]
+        features[rows], logits[rows] = seen.numpy(), judge.answer(seen).numpy()
+    return features, logits
+
+
+def accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], top: int) -> float:
+    """Share of drawings whose class is among the ``top`` answers, mean of the classes' means.
+
+    Args:
+        logits: Answers, (n, classes).
+        labels: Classes, (n,).
+        top: How many answers count.
+    """
+    true = np.take_along_axis(logits, labels[:, None], axis=1)
+    right = (logits > true).sum(axis=1) < top
+    counts = np.bincount(labels)
+    hits = np.bincount(labels, weights=right)
+    return float((hits[counts > 0] / counts[counts > 0]).mean())
+
+
+def _training_inputs(
+    judge: Judge, dataset: Dataset, indices: NDArray[np.int64], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.int64], Tensor | Batch]]:
+    """Yield one pass of what a judge learns from, with the drawings' labels, for ever."""
+    if isinstance(judge, SequenceJudge):
+        augmentation = Augmentation(stretch=0.2)
+        while True:
+            order = epoch_order(dataset, indices, BALANCE, rng)
+            for chosen in cut_batches(dataset.lengths, order, POINTS, rng):
+                yield dataset.labels[chosen], make_batch(dataset, chosen, augmentation, rng)
+    seen = pictures(dataset, indices)
+    row_of = np.empty(len(dataset), np.int64)
+    row_of[indices] = np.arange(len(indices))
+    while True:
+        order = epoch_order(dataset, indices, BALANCE, rng)
+        for begin in range(0, len(order) - DRAWINGS + 1, DRAWINGS):
+            chosen = order[begin : begin + DRAWINGS]
+            shift = tuple(rng.integers(-SHIFT, SHIFT + 1, 2))
+            moved = np.roll(seen[row_of[chosen]], shift, axis=(1, 2))
+            if rng.random() < 0.5:
+                moved = moved[:, :, ::-1]
+            yield dataset.labels[chosen], torch.from_numpy(np.ascontiguousarray(moved))
+
+
+def fit(judge: Judge, dataset: Dataset, indices: NDArray[np.int64], passes: float) -> None:
+    """Train a judge: AdamW, one cycle of the learning rate (Smith & Topin 2017)."""
+    rng = np.random.default_rng(1)
+    size = DRAWINGS
+    if isinstance(judge, SequenceJudge):
+        size = int(0.95 * POINTS / dataset.lengths[indices].mean())
+    steps = max(1, int(passes * len(indices) / size))
+    optimizer = torch.optim.AdamW(
+        judge.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.15, anneal_strategy="linear"
+    )
+    judge.train()
+    bar = tqdm(range(steps), unit="step", mininterval=5)
+    for _, (labels, batch) in zip(
+        bar, _training_inputs(judge, dataset, indices, rng), strict=False
+    ):
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = judge(batch)
+        loss = F.cross_entropy(logits.float(), torch.from_numpy(labels), label_smoothing=0.05)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        bar.set_postfix(loss=f"{loss.item():.2f}", refresh=False)
+
+
+def save(judge: Judge, dataset: Dataset, scores: dict[str, Any], path: Path) -> None:
+    """Write a judge as float16, whole or not at all."""
+    tensors = {
+        name: t.half() if t.is_floating_point() else t
+        for name, t in judge.state_dict().items()
+    }
+    metadata = {
+        "kind": judge.kind,
+        "classes": json.dumps(dataset.classes),
+        "sources": json.dumps(dataset.sources),
+        "scores": json.dumps(scores),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata)
+    partial.replace(path)
+
+
+def load(path: Path, classes: tuple[str, ...]) -> Judge:
+    """Read a judge of these classes.
+
+    Raises:
+        Refusal: The file is missing, cut, no judge, or a judge of other classes.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        judge = KINDS[metadata["kind"]](len(classes))
+        known = tuple(json.loads(metadata["classes"]))
+        if known == classes:
+            judge.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise Refusal(f"{path}: cannot be read as a judge ({error}).") from error
+    if known != classes:
+        raise Refusal(f"{path}: a judge of other classes; train one with training.judge.")
+    return judge.eval()
+
+
+@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write (default: in training/judges).",
+)
+@click.option("--passes", default=4.0, show_default=True, help="Passes over the drawings.")
+def main(kind: str, data: Path, out: Path | None, passes: float) -> None:
+    """Train a judge."""
+    try:
+        dataset = datasets.load(data)
+    except DatasetError as error:
+        raise Refusal(str(error)) from error
+    torch.manual_seed(1)
+    judge = KINDS[kind](len(dataset.classes))
+    chosen, held = (
+        part[dataset.lengths[part] <= LONGEST]
+        for part in (dataset.of("train"), dataset.of("test"))
+    )
+    fit(judge, dataset, chosen[dataset.recognized[chosen] != 0], passes)
+    _, logits = look(judge, dataset, held)
+    scores = {f"top {k}": accuracy(logits, dataset.labels[held], k) for k in (1, 5)}
+    path = out or JUDGES / f"{kind}.safetensors"
+    save(judge, dataset, {"drawings": len(held), **scores}, path)
+    click.echo(
+        f"{path}: of {len(held):,} held-out drawings, {scores['top 1']:.1%} right, "
+        f"{scores['top 5']:.1%} among the first five (mean of the classes)"
+    )
+
+
+if __name__ == "__main__":
+    main()
