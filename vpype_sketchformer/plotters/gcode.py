@@ -36,6 +36,7 @@ and at last in the table ``[gwrite.grbl_servo.default_values]`` of ``~/.vpype.to
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -98,9 +99,9 @@ class _Flip:
 
     def __bool__(self) -> bool:
         document = _document()
-        _check_lines(document)
+        check_lines(document, "gwrite")
         for properties in (document.metadata, *(x.metadata for x in document.layers.values())):
-            _check_values(properties)
+            check_values(properties, "gwrite")
         return self.within_page == (document.page_size is not None)
 
 
@@ -109,7 +110,7 @@ class _Start(str):
 
     def format_map(self, variables: Any) -> str:
         """Fill in the template unless a value is wrong."""
-        _check_values(variables)
+        check_values(variables, "gwrite")
         return super().format_map(variables)
 
 
@@ -125,33 +126,44 @@ class _PenChange(str):
         return super().format_map(variables.new_child({"next_layer_id": following}))
 
 
-def _check_lines(document: vp.Document) -> None:
-    """Refuse a drawing that the machine would reject or leave its bed for."""
+def check_lines(document: vp.Document, command: str) -> None:
+    """Refuse a drawing that the machine would reject or leave its bed for.
+
+    Raises:
+        click.UsageError: The drawing is empty, nowhere, or reaches beyond its page; begins
+            with the command's name.
+    """
     lines = [line for layer in document.layers.values() for line in layer]
     if not any(map(len, lines)):
-        raise click.UsageError("gwrite: nothing to draw, there are no lines in the pipeline.")
+        raise click.UsageError(
+            f"{command}: nothing to draw, there are no lines in the pipeline."
+        )
     points = np.concatenate(lines).view(float).reshape(-1, 2) / vp.convert_length("mm")
     if not np.isfinite(points).all():
-        raise click.UsageError("gwrite: a point of the drawing is not at a finite place.")
+        raise click.UsageError(f"{command}: a point of the drawing is not at a finite place.")
     if document.page_size is None:
         if np.abs(points).max() > FARTHEST:
-            raise click.UsageError("gwrite: the drawing is too large, or too far away.")
+            raise click.UsageError(f"{command}: the drawing is too large, or too far away.")
         return
     page = np.array(document.page_size) / vp.convert_length("mm")
     beyond = max((-points).max(), (points - page).max())
     if beyond > TOLERANCE:
         raise click.UsageError(
-            f"gwrite: the drawing reaches {beyond:.2f} mm beyond its page; `layout` or `crop` "
-            "it, or set another `pagesize`."
+            f"{command}: the drawing reaches {beyond:.2f} mm beyond its page; `layout` or "
+            "`crop` it, or set another `pagesize`."
         )
 
 
-def _check_values(properties: Any) -> None:
-    """Refuse values that would make the machine stop half-way."""
+def check_values(properties: Any, command: str) -> None:
+    """Refuse values that would make the machine stop half-way.
+
+    Raises:
+        click.UsageError: A value is wrong; begins with the command's name.
+    """
     for name, form in _FORMS.items():
         value = properties.get(name)
         if value is not None and not re.fullmatch(form.pattern, str(value)):
-            raise click.UsageError(f"gwrite: {name} is {str(value)!r}, not {form.words}.")
+            raise click.UsageError(f"{command}: {name} is {str(value)!r}, not {form.words}.")
 
 
 def _profile(pen_down: str, pen_up: str, **values: float) -> dict[str, Any]:
@@ -180,6 +192,62 @@ PROFILES = {
     "grbl_servo_s": _profile("M3 S{s_down}", "M3 S{s_up}", s_down=250, s_up=100),
     "grbl_z": _profile("G1 Z{z_down} F{z_feed}", "G0 Z{z_up}", z_down=0, z_up=3, z_feed=600),
 }
+
+
+def find(name: str | None, command: str) -> dict[str, Any]:
+    """Return the profile of a name, with the user's values; without a name, the default.
+
+    Raises:
+        click.UsageError: It is not one of the `PROFILES`, or the user has changed more of it
+            than values; begins with the command's name.
+    """
+    configured = vp.config_manager.config["gwrite"]
+    name = name or configured.get("default_profile", DEFAULT)
+    if name not in PROFILES:
+        raise click.UsageError(
+            f"{command}: {name!r} is not a profile with a pen; "
+            f"there are {', '.join(PROFILES)}."
+        )
+    profile: dict[str, Any] = configured[name]
+    own = [
+        key
+        for key, value in profile.items()
+        if key != "default_values" and value is not PROFILES[name].get(key)
+    ]
+    if own:
+        raise click.UsageError(
+            f"{command}: your configuration changes {', '.join(own)} of {name}, which only "
+            "`gwrite` understands; default_values are for both."
+        )
+    return profile
+
+
+def stroke(
+    profile: Mapping[str, Any], points: Iterable[complex], values: Mapping[str, Any]
+) -> tuple[list[str], list[str], list[str]]:
+    """Write a stroke as gwrite does.
+
+    Args:
+        profile: One of the `PROFILES`.
+        points: The stroke in mm, y up.
+        values: The variables of the templates.
+
+    Returns:
+        The lines up to the pen being down, those along the stroke, those that raise the pen.
+    """
+    first, *others = ({**values, "x": point.real, "y": point.imag} for point in points)
+    return (
+        profile["segment_first"].format_map(first).splitlines(),
+        [profile["segment"].format_map(place).rstrip("\n") for place in others],
+        profile["line_end"].format_map(values).splitlines(),
+    )
+
+
+def values_of(
+    profile: Mapping[str, Any], document: vp.Document, layer: vp.LineCollection
+) -> dict[str, Any]:
+    """Return the variables of a profile's templates, found where gwrite finds them."""
+    return {**profile["default_values"], **layer.metadata, **document.metadata}
 
 
 def register() -> None:

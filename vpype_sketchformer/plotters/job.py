@@ -29,7 +29,7 @@ class JobError(Exception):
     """A drawing that cannot be plotted, or a job file that is of no use; says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """What one pen draws.
 
@@ -52,7 +52,7 @@ class Layer:
         return " ".join([f"layer {self.number}", *details])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Job:
     """The strokes of a document in the order of drawing, y down as in vpype.
 

@@ -1,0 +1,554 @@
+"""`grbl`: plot what is in the pipeline on a machine that runs GRBL."""
+
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import vpype as vp
+import vpype_cli
+
+from vpype_sketchformer.commands.keys import Keys
+from vpype_sketchformer.commands.lookahead import layers_around
+from vpype_sketchformer.plotters import gcode
+from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Layer, Progress, key
+
+if TYPE_CHECKING:
+    from vpype_sketchformer.plotters.grbl import Wish
+    from vpype_sketchformer.plotters.grbl_link import Machine, Status
+    from vpype_sketchformer.plotters.grbl_plan import Plan
+
+#: Arrow keys as a terminal sends them, and where they lead.
+ARROWS = {"\x1b[A": (0, 1), "\x1b[B": (0, -1), "\x1b[C": (1, 0), "\x1b[D": (-1, 0)}
+#: What the number keys choose when jogging: steps in mm.
+STEPS = {"1": 0.1, "2": 1.0, "3": 10.0}
+#: Speed of jogging in mm/min.
+JOG_FEED = 2000
+#: How far the pen may be from where it stopped, in mm, before that is asked about.
+ASTRAY = 0.1
+#: How often the progress bar is drawn, in s.
+REFRESH = 0.2
+
+
+def _list_ports(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the serial ports, and end."""
+    if not value or ctx.resilient_parsing:
+        return
+    from serial.tools import list_ports
+
+    ports = sorted(list_ports.comports())
+    for port in ports:
+        click.echo(f"{port.device}  {port.description}")
+    if not ports:
+        click.echo("grbl: no serial port was found", err=True)
+    ctx.exit()
+
+
+@click.command()
+@click.argument("port", type=vpype_cli.TextType())
+@click.option(
+    "-p",
+    "--profile",
+    type=vpype_cli.TextType(),
+    metavar="NAME",
+    help="How the pen is moved, as for `gwrite`: grbl_servo, grbl_servo_s or grbl_z "
+    "(default: your default for `gwrite`, or else grbl_servo).",
+)
+@click.option(
+    "-b",
+    "--baud",
+    type=vpype_cli.IntegerType(),
+    default="115200",
+    help="Speed of the line (default: 115200).",
+)
+@click.option("-y", "--yes", is_flag=True, help="Answer every question with yes.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and the G-code; open no port.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_ports,
+    help="List the serial ports.",
+)
+@click.option("--unlock", is_flag=True, help="Unlock the machine after an alarm ($X).")
+@click.option("--home", is_flag=True, help="Send the machine home first ($H).")
+@click.option(
+    "--set-origin",
+    is_flag=True,
+    help="First move the pen by keys to the bottom left corner of the page. With --yes the "
+    "corner is where the pen stands.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a plot that was stopped.")
+@click.option(
+    "--from",
+    "first",
+    type=vpype_cli.IntegerType(),
+    metavar="N",
+    help="Begin with stroke N, counted from 1.",
+)
+@click.option(
+    "--pause/--no-pause",
+    default=True,
+    help="Stop at the origin before each layer but the first, for another pen "
+    "(default: --pause).",
+)
+@click.option(
+    "--check/--no-check",
+    default=True,
+    help="Let the machine check the G-code before it moves (default: --check).",
+)
+@click.option("--simple", is_flag=True, help="Wait for the answer to each line: slower.")
+@vpype_cli.global_processor
+def grbl(document: vp.Document, **options: Any) -> vp.Document:
+    """Plot on a machine that runs GRBL.
+
+    PORT is a serial port such as /dev/ttyUSB0 or COM3; `--list` shows those there are. The
+    pen is moved as the profile says, with the values that `gwrite` takes as well: set them
+    with `propset`, or in the configuration.
+
+    The page's bottom left corner is the origin (X0 Y0). Without a page the drawing stays
+    where it is, turned over within its own height. The job and the machine are checked, the
+    time is estimated, and you are asked before anything moves. What is in the pipeline goes
+    on unchanged.
+
+    While it plots:
+
+    \b
+        Space, p       pause where the pen is, and go on
+        q, Ctrl-C      stop: halt, raise the pen, say where it stands
+
+    Layers are drawn one after the other; before each but the first the pen waits at the
+    origin to be changed. `vpype -v` shows the position.
+
+    A plot that has stopped goes on with the same command and `--resume`, from the first
+    stroke that was not drawn to its end. How far it got is kept in a file beside the
+    drawing, with the ending .job.json, until it is complete.
+
+    Examples:
+
+        What would be plotted?
+
+            vpype read sheet.svg grbl --dry-run /dev/ttyUSB0
+
+        Plot cats:
+
+            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg grbl /dev/ttyUSB0
+
+        Put the pen on the corner of the page first:
+
+            vpype read sheet.svg grbl --set-origin /dev/ttyUSB0
+
+        Go on after a stop:
+
+            vpype read sheet.svg grbl --resume /dev/ttyUSB0
+
+        A pen on a Z axis, slower, pressed down a little:
+
+            vpype read sheet.svg propset -g feed 1200 propset -g z_down -0.5 grbl -p grbl_z /dev/ttyUSB0
+
+        One layer at a time, asking before each:
+
+            vpype read sheet.svg forlayer grbl /dev/ttyUSB0 end
+    """  # noqa: D301, D412, E501 -- click's \b, and vpype's way with examples
+    from vpype_sketchformer.plotters.grbl_link import MachineError
+
+    try:
+        _Session(document, options).run()
+    except JobError as error:
+        raise click.UsageError(f"grbl: {error}") from error
+    except MachineError as error:
+        raise click.ClickException(f"grbl: {error}") from error
+    return document
+
+
+grbl.help_group = "Output"  # type: ignore[attr-defined]
+
+
+class _Session:
+    """One run of the command: from the document to a finished or stopped plot."""
+
+    def __init__(self, document: vp.Document, options: Mapping[str, Any]) -> None:
+        from vpype_sketchformer.plotters.grbl_plan import plan
+
+        self.options = options
+        gcode.check_lines(document, "grbl")
+        profile = gcode.find(options["profile"], "grbl")
+        values = []
+        for layer in document.layers.values():
+            if any(map(len, layer)):
+                values.append(gcode.values_of(profile, document, layer))
+                gcode.check_values(values[-1], "grbl")
+        self.job = Job.from_document(document).upright()
+        self.plan = plan(self.job, profile, values)
+        self.file = JobFile.beside(document)
+        shown, finished = layers_around()
+        self.is_first = not finished
+        self.more_to_come = bool(shown - finished - document.ids())
+        self.lasers = any(line.startswith("M3") for line in self.plan.lines)
+
+    # --- what to do -----------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Plot."""
+        from vpype_sketchformer.plotters.grbl_link import Machine
+
+        progress = self._progress()
+        if progress.complete:
+            _say(f"{_names(self.plan)}: drawn already")
+            self._close(progress)
+            return
+        left = replace(self.plan, groups=self.plan.groups[progress.drawn :])
+        if self.options["dry_run"]:
+            self._announce(left, progress, np.zeros(0), {})
+            click.echo("\n".join(left.lines))
+            return
+        self._require_terminal(left)
+        with _open(self.options["port"], self.options["baud"]) as port:
+            machine = Machine(port)
+            machine.connect(_say)
+            self._prepare(machine, progress)
+            seconds = self._check(machine, left)
+            self._announce(left, progress, seconds, machine.settings)
+            if not self.options["yes"]:
+                click.confirm("Plot?", abort=True, err=True)
+            progress.position = None
+            self._save(progress)
+            self._plot(machine, left, progress, seconds)
+        self._close(progress)
+
+    def _require_terminal(self, plan: Plan) -> None:
+        """Refuse to go on where a question would find nobody to answer it."""
+        if sys.stdin.isatty():
+            return
+        if not self.options["yes"]:
+            raise click.UsageError("grbl: there is nobody to ask; say --yes to plot anyway.")
+        if self.options["pause"] and len({group.layer.number for group in plan.groups}) > 1:
+            raise click.UsageError(
+                "grbl: there is nobody to change the pen between layers; plot them one by one "
+                "(`ldelete`), or with --no-pause."
+            )
+
+    # --- how far it got ----------------------------------------------------------------
+
+    def _progress(self) -> Progress:
+        """Return where to begin."""
+        fresh = Progress(self.job.fingerprint, self.job.count)
+        known = None
+        if self.options["resume"]:
+            known = self._resumed()
+        progress = known or fresh
+        first = self.options["first"]
+        if first is not None and not progress.complete:
+            if not 1 <= first <= progress.strokes:
+                raise click.BadParameter(
+                    f"{first} is not 1 to {progress.strokes}, the strokes of the drawing.",
+                    param_hint="--from",
+                )
+            progress = replace(progress, drawn=first - 1, finishing=False)
+        if progress.finishing:
+            progress = self._settled(progress)
+        return progress
+
+    def _resumed(self) -> Progress | None:
+        """Return what the job file knows; None for a layer whose turn had not come."""
+        jobs = self.file.load()
+        known = jobs.get(key(self.job))
+        if known is None and (not jobs or not layers_around()[0]):
+            raise JobError(
+                f"there is nothing to resume: {self.file.path} "
+                f"{'is of other layers' if jobs else 'does not exist'}."
+            )
+        if known is not None and (
+            known.fingerprint != self.job.fingerprint or known.strokes != self.job.count
+        ):
+            raise JobError(
+                f"this is not the drawing that {self.file.path} is about: run the command "
+                "that was stopped, or plot without --resume."
+            )
+        return known
+
+    def _settled(self, progress: Progress) -> Progress:
+        """Ask about the one stroke of which it is not known whether it is drawn."""
+        number = progress.drawn + 1
+        points = self.plan.groups[progress.drawn].points
+        where = f"Stroke {number} of {progress.strokes}, from {_at(points[0])} to "
+        where += f"{_at(points[-1])}, "
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                f"grbl: {where}may be drawn or not. Look at the paper: to draw it, say "
+                f"`--resume --from {number}`, to leave it, `--resume --from {number + 1}`."
+            )
+        drawn = click.confirm(f"{where}may be drawn or not. Is it, to its end?", err=True)
+        return replace(progress, drawn=progress.drawn + drawn, finishing=False)
+
+    def _save(self, progress: Progress) -> None:
+        """Write down how far the plot got."""
+        keep = self.options["resume"] or not self.is_first
+        jobs = self.file.load() if keep else {}
+        self.file.save({**jobs, key(self.job): progress})
+
+    def _close(self, progress: Progress) -> None:
+        """Remove the job file once nothing is left to resume."""
+        if not self.more_to_come and all(job.complete for job in self.file.load().values()):
+            self.file.save({})
+
+    # --- before the first move -------------------------------------------------------------
+
+    def _prepare(self, machine: Machine, progress: Progress) -> None:
+        """Bring the machine to where it can plot: unlocked, its origin set."""
+        from vpype_sketchformer.plotters.grbl_link import MachineError
+
+        if self.options["home"]:
+            machine.home()
+        elif self.options["unlock"]:
+            machine.ask("$X")
+        status = machine.report()
+        if status.state == "Alarm":
+            raise MachineError(
+                "the machine is locked by an alarm. If its way is free, `--home` sends it "
+                "home and unlocks it; `--unlock` unlocks it as it stands, and it may not know "
+                "where that is."
+            )
+        if status.state != "Idle":
+            raise MachineError(f"the machine is not idle but in the state {status.state!r}.")
+        if self.lasers and machine.settings.get(32):
+            raise MachineError(
+                "the machine is in laser mode, where M3 does not move a pen; send it `$32=0`."
+            )
+        if self.options["set_origin"]:
+            self._set_origin(machine)
+        elif self.options["resume"] and progress.drawn:
+            self._find_place(machine, status, progress)
+        elif machine.was_reset and not machine.settings.get(22) and any(status.position[:2]):
+            raise MachineError(
+                "the controller was just reset and has no homing, so it takes the place of "
+                f"the pen for {_at(complex(*status.position[:2]))}. Put the pen over the "
+                "bottom left corner of the page and say --set-origin."
+            )
+
+    def _set_origin(self, machine: Machine) -> None:
+        """Let the user move the pen to the origin, and make it that."""
+        from vpype_sketchformer.plotters.grbl_link import RefusedError
+
+        for line in self.plan.raise_pen:
+            machine.ask(line)
+        if not self.options["yes"]:
+            _say("Arrow keys move the pen, 1 2 3 choose 0.1, 1, 10 mm; Enter: it is over the")
+            _say("bottom left corner of the page; q: leave it")
+            step = STEPS["2"]
+            with Keys() as keys:
+                while (pressed := keys.pressed()) not in ("\n", "\r"):
+                    machine.attend()
+                    if pressed == "q":
+                        raise click.Abort
+                    step = STEPS.get(pressed, step)
+                    if pressed in ARROWS:
+                        x, y = (step * sign for sign in ARROWS[pressed])
+                        try:
+                            machine.ask(f"$J=G91G21X{x:g}Y{y:g}F{JOG_FEED}")
+                        except RefusedError as error:
+                            _say(str(error))
+            machine.wait()
+        machine.ask("G10L20P1X0Y0")
+
+    def _find_place(self, machine: Machine, status: Status, progress: Progress) -> None:
+        """Make sure that the machine's origin is still that of the plot it goes on with."""
+        from vpype_sketchformer.plotters.grbl_link import MachineError
+
+        lost = "--home or --set-origin: put the pen over the bottom left corner of the page."
+        here = complex(*status.position[:2])
+        if machine.settings.get(22):
+            return  # it was unlocked by homing, or the user answers for it
+        if progress.position is None:
+            if machine.was_reset:
+                raise MachineError(
+                    "the controller was reset and does not know where the pen is. Resume with "
+                    + lost
+                )
+            return
+        there = complex(*progress.position)
+        if abs(here - there) <= ASTRAY:
+            return
+        question = (
+            f"The plot stopped with the pen at {_at(there)}, but the machine takes its place "
+            f"for {_at(here)}. Is the pen still where it stopped?"
+        )
+        if not self.options["yes"] and not click.confirm(question, err=True):
+            raise MachineError(f"the machine has lost its origin. Resume with {lost}")
+        machine.ask(f"G10L20P1X{there.real:.3f}Y{there.imag:.3f}")
+        _say(f"the machine's origin is set again: the pen is at {_at(there)}")
+
+    def _check(self, machine: Machine, plan: Plan) -> Any:
+        """Check the job against the machine; return how long its lines take."""
+        from vpype_sketchformer.plotters.grbl import check_lines, check_travel
+        from vpype_sketchformer.plotters.grbl_plan import Kinematics, durations
+
+        status = machine.report()
+        place = complex(*status.position[:2])
+        points = np.concatenate([[0j, place], *(group.points for group in plan.groups)])
+        check_travel(machine, points)
+        if self.options["check"]:
+            check_lines(machine, plan.lines)
+        kinematics = Kinematics.of(machine.settings)
+        return durations(plan.lines, kinematics, (place.real, place.imag))
+
+    def _announce(
+        self, plan: Plan, progress: Progress, seconds: Any, settings: Mapping[int, float]
+    ) -> None:
+        """Say what is going to be plotted and how long it takes."""
+        from vpype_sketchformer.plotters.grbl_plan import (
+            Kinematics,
+            drawn,
+            durations,
+            travelled,
+        )
+
+        if not settings:
+            seconds = durations(plan.lines, Kinematics())
+        if progress.drawn:
+            _say(f"{progress.drawn} of {progress.strokes} strokes are drawn already")
+        for layer in dict.fromkeys(group.layer for group in plan.groups):
+            count = sum(group.layer is layer for group in plan.groups)
+            _say(f"{layer}: {count} strokes")
+        note = "" if settings else ", for a machine of 5000 mm/min and 500 mm/s²"
+        _say(
+            f"{drawn(plan) / 1000:.2f} m drawn, {travelled(plan) / 1000:.2f} m travelled, "
+            f"{len(plan.groups)} pen lifts, about {_duration(seconds.sum())}{note}"
+        )
+        if not self.options["resume"] and self.is_first and not self.options["dry_run"]:
+            old = self.file.load().get(key(self.job))
+            if old and old.fingerprint == self.job.fingerprint and not old.complete:
+                _say(
+                    f"a plot of this was stopped at {old.drawn} of {old.strokes} strokes, "
+                    "--resume would go on with it"
+                )
+
+    # --- the plot --------------------------------------------------------------------------
+
+    def _plot(self, machine: Machine, plan: Plan, progress: Progress, seconds: Any) -> None:
+        from vpype_sketchformer.plotters.grbl import Plot
+
+        with Keys() as keys, _Bar(seconds.sum(), progress) as bar:
+            Plot(
+                machine=machine,
+                plan=plan,
+                seconds=seconds,
+                progress=progress,
+                save=lambda: self._save(progress),
+                wish=lambda: _wish(keys.pressed()),
+                show=bar.show,
+                change_pen=bar.ask_for_pen if self.options["pause"] else None,
+                simple=self.options["simple"],
+            ).run()
+        _say(f"{_names(plan)}: drawn")
+
+
+def _wish(pressed: str) -> Wish | None:
+    """Return what a key stands for."""
+    from vpype_sketchformer.plotters.grbl import Wish
+
+    return {
+        " ": Wish.PAUSE,
+        "p": Wish.PAUSE,
+        "q": Wish.ABORT,
+        "\n": Wish.CONFIRM,
+        "\r": Wish.CONFIRM,
+    }.get(pressed)
+
+
+class _Bar:
+    """The progress bar: the time by the plan, for that is what is left."""
+
+    def __init__(self, seconds: float, progress: Progress) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=seconds,
+            disable=None,
+            leave=False,
+            bar_format="{percentage:3.0f}%|{bar}|{postfix}",
+        )
+        self._progress = progress
+        self._shown = 0.0
+        self._verbose = logging.getLogger().isEnabledFor(logging.INFO)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def show(self, passed: float, status: Status | None) -> None:
+        """Show how much of the plan has passed, and the machine's position if verbose."""
+        if time.monotonic() - self._shown < REFRESH:
+            return
+        self._shown = time.monotonic()
+        self._bar.n = passed
+        text = f" {_duration(self._bar.total - passed)} left, "
+        text += f"{self._progress.drawn} of {self._progress.strokes} strokes"
+        if status and status.state.startswith("Hold"):
+            text += ", paused"
+        if status and self._verbose:
+            text += ", {} X{:.2f} Y{:.2f} Z{:.2f}".format(status.state, *status.position)
+        self._bar.set_postfix_str(text)
+
+    def ask_for_pen(self, layer: Layer) -> None:
+        """Ask for the pen of the next layer."""
+        self._bar.clear()
+        _say(f"now the pen for {layer}, then press Enter")
+
+
+@contextmanager
+def _open(port: str, baud: int) -> Iterator[Any]:
+    """Open the port, and close it at the end."""
+    import serial
+
+    try:
+        connection = serial.Serial(port, baud, write_timeout=2, exclusive=True)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"grbl: cannot open {port}: {_reason(error)}") from error
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _reason(error: Exception) -> str:
+    """Say in words why a port cannot be opened."""
+    number = getattr(error, "errno", None)
+    if number in (2, 6, 19):
+        return "there is no such port; `grbl --list` lists them."
+    if number == 13:
+        return "not permitted; on Linux, add yourself to the group dialout (or uucp)."
+    if number in (11, 16):
+        return "another program uses it."
+    return f"{error}."
+
+
+def _say(text: str) -> None:
+    click.echo(f"grbl: {text}", err=True)
+
+
+def _names(plan: Plan) -> str:
+    return ", ".join(str(layer) for layer in dict.fromkeys(g.layer for g in plan.groups))
+
+
+def _at(place: complex) -> str:
+    return f"X{place.real:.1f} Y{place.imag:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    """Format a duration."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

@@ -1,0 +1,68 @@
+"""Keys pressed while a machine works, and Ctrl-C, which asks for an end, not forces it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Any
+
+try:
+    import select
+    import termios
+    import tty
+except ImportError:  # Windows: Ctrl-C alone
+    TERMINAL = False
+else:
+    TERMINAL = True
+
+#: What asks a program to end.
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Keys:
+    """Takes over the terminal and the signals for as long as it is entered."""
+
+    def __init__(self) -> None:
+        self._interrupted = False
+        self._handlers: dict[int, Any] = {}
+        self._saved: list[Any] | None = None
+
+    def __enter__(self) -> Keys:
+        for name in SIGNALS:
+            if hasattr(signal, name):
+                number = getattr(signal, name)
+                with contextlib.suppress(ValueError):  # only the main thread gets signals
+                    self._handlers[number] = signal.signal(number, self._interrupt)
+        if TERMINAL and sys.stdin.isatty():
+            self._saved = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._saved is not None:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+
+    def pressed(self) -> str:
+        """Return what has been pressed since the last time: a key, or its escape sequence.
+
+        Ctrl-C and other requests to end come as ``q``.
+        """
+        if self._interrupted:
+            self._interrupted = False
+            return "q"
+        if self._saved is None or not select.select([sys.stdin], [], [], 0)[0]:
+            return ""
+        return os.read(sys.stdin.fileno(), 16).decode("ascii", "ignore")
