@@ -28,8 +28,9 @@ MICROSTEPS = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16}
 #: The board ignores what is faster than this, in steps in a millisecond.
 FASTEST = 25
 
-#: The state of the pins that tell how the motors are set, by what EM was told.
-PINS = {"E,0": "001", "C,1": "001", "E,2": "011", "E,1": "011", "A,6": "010"}
+#: The pins that tell how the motors are set, each by what EM was told, 0 (off) to 5: two that
+#: are low while a motor is on, and three for the microsteps.
+PINS = {"E,0": "100000", "C,1": "100000", "E,2": "011010", "E,1": "011100", "A,6": "010000"}
 
 
 @dataclass
@@ -65,13 +66,9 @@ class FakeEBB:
         self._motors = 0
         self._layer = 0
         self._plans: list[tuple[float, Callable[[], None]]] = []
-        self._controller, self._terminal = os.openpty()
-        tty.setraw(self._terminal)
-        self.path = os.ttyname(self._terminal)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> FakeEBB:
-        self._thread.start()
+        self.plug_in()
         return self
 
     def __exit__(
@@ -95,6 +92,13 @@ class FakeEBB:
     def press(self) -> None:
         """Press the pause button."""
         self.button = True
+
+    def plug_in(self) -> None:
+        """Connect; the carriage and the pen are where they were."""
+        self._controller, self._terminal = os.openpty()
+        tty.setraw(self._terminal)
+        self.path = os.ttyname(self._terminal)
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def unplug(self) -> None:
         """Pull the cable."""

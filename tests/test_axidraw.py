@@ -247,6 +247,46 @@ def test_a_pulled_cable_is_said_in_words(board: FakeEBB, vpype: Vpype) -> None:
     assert files() == ["sheet.1.axidraw.svg", "sheet.job.json", "sheet.svg"]
 
 
+def test_a_plot_goes_on_when_the_cable_is_in_again(board: FakeEBB, vpype: Vpype) -> None:
+    board.after(60, board.unplug)
+    vpype("read sheet.svg axidraw --yes --no-pause")
+    assert board.pen_up is False
+    board.plug_in()
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+    assert result.exit_code == 0, result.output
+    assert_drawn_once(board, strokes_of(sheet()))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_plot_stopped_anywhere_is_drawn_once(
+    board: FakeEBB, vpype: Vpype, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    document = vp.Document(page_size=(200 * MM, 150 * MM))
+    for lid in (1, 2):
+        points = rng.uniform((0, 0), (200, 150), (4, 5, 2)) @ [1, 1j] * MM
+        document.add(vp.LineCollection(points), lid)
+    with Path("sheet.svg").open("w") as file:
+        vp.write_svg(file, document)
+    faults = [board.press, board.unplug, lambda: os.kill(os.getpid(), signal.SIGINT)]
+    length = sum(layer.length() for layer in document.layers.values()) / MM
+    for millimetres in rng.uniform(0, 0.9 * length, 4):
+        board.after(millimetres, faults[rng.integers(3)])
+    result = vpype("read sheet.svg axidraw --yes --no-pause")
+    runs = 1
+    while result.exit_code == 1 and runs < 9:
+        unplugged = "does not answer" in result.output
+        assert unplugged or board.pen_up
+        if unplugged:
+            board.plug_in()
+        result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+        runs += 1
+    assert result.exit_code == 0, result.output
+    assert runs > 1
+    assert_drawn_once(board, strokes_of(document))
+    assert files() == ["sheet.svg"]
+
+
 def test_no_machine_leaves_nothing_behind(board: FakeEBB, vpype: Vpype) -> None:
     board.unplug()
     result = vpype("read sheet.svg axidraw --yes")
@@ -278,13 +318,16 @@ def test_another_drawing_is_not_resumed(board: FakeEBB, vpype: Vpype) -> None:
     assert board.drawn == drawn
 
 
-def test_a_resume_without_a_stopped_plot_plots_all(board: FakeEBB, vpype: Vpype) -> None:
-    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
-    assert result.exit_code == 0, result.output
-    assert_drawn(board, strokes_of(sheet()))
-    result = vpype("read sheet.svg axidraw --home")
+@pytest.mark.parametrize("option", ["--resume", "--home"])
+def test_without_a_stopped_plot_nothing_moves(
+    board: FakeEBB, vpype: Vpype, option: str
+) -> None:
+    assert vpype("read sheet.svg axidraw --yes --no-pause").exit_code == 0
+    drawn, moves = board.drawn, len(board.speeds[True])
+    result = vpype(f"read sheet.svg axidraw --yes {option}")
     assert result.exit_code == 2
-    assert "no plot of this drawing was stopped" in result.output
+    assert "was stopped" in result.output
+    assert (board.drawn, len(board.speeds[True])) == (drawn, moves)
 
 
 def test_the_preview_needs_no_machine(board: FakeEBB, vpype: Vpype) -> None:
@@ -295,6 +338,17 @@ def test_the_preview_needs_no_machine(board: FakeEBB, vpype: Vpype) -> None:
     for each in lengths:
         assert f"{each:.2f} m" in result.output
     assert "4 pen lifts" in result.output
+
+
+def test_the_machine_can_be_named(
+    board: FakeEBB, vpype: Vpype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = {"Edna": board.path}
+    monkeypatch.setattr(ebb_serial, "find_named_ebb", named.get)
+    assert vpype("read sheet.svg axidraw --yes --port Egon").exit_code == 1
+    assert board.strokes == []
+    assert vpype("read sheet.svg axidraw --yes --no-pause --port Edna").exit_code == 0
+    assert_drawn(board, strokes_of(sheet()))
 
 
 def test_heights_and_speeds_reach_the_machine(board: FakeEBB, vpype: Vpype) -> None:
@@ -388,9 +442,22 @@ def test_a_failing_module_leaves_the_pen_up(
 
     board.after(60, lambda: monkeypatch.setattr(ebb_motion, "QueryPRGButton", fail))
     result = vpype("read sheet.svg axidraw --yes --no-pause")
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "pyaxidraw failed: somewhere inside" in result.output
     assert board.pen_up
+
+
+def test_the_configuration_is_read_before_the_drawing_is_checked(
+    board: FakeEBB, vpype: Vpype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("broken.py").write_text("model = = 2\n")
+    result = vpype("read sheet.svg axidraw --config broken.py --yes")
+    assert result.exit_code == 2
+    assert "pyaxidraw does not start" in result.output
+    Path("other.py").write_text("model = 5\n")
+    result = vpype("line 0 0 800mm 0 axidraw --config other.py --preview")
+    assert result.exit_code == 0, result.output
+    assert "model 5 (SE/A1)" in result.output
 
 
 @pytest.mark.parametrize("option", ["", "--preview"])
@@ -424,3 +491,42 @@ def command_line(request: pytest.FixtureRequest, tmp_path: Path) -> CommandLine:
         )
 
     return run
+
+
+def test_the_fake_board_answers_the_makers_library() -> None:
+    """What the tests above rest on, without any module of the AxiDraw's."""
+    with FakeEBB(nickname="Edna") as board:
+        port = ebb_serial.testPort(board.path)
+        assert ebb_serial.min_version(port, "2.8.1")
+        assert ebb_serial.query_nickname(port, verbose=False) == "Edna"
+        assert ebb_motion.queryVoltage(port)
+        ebb_motion.sendPenUp(port, 200)
+        assert ebb_motion.QueryPenUp(port)
+        ebb_motion.sendEnableMotors(port, 2)
+        assert ebb_motion.query_enable_motors(port) == (2, 2)
+        ebb_motion.doABMove(port, 400, 800, 100)  # 8-fold: 10 mm and 20 mm
+        ebb_motion.sendPenDown(port, 200)
+        assert not ebb_motion.QueryPenUp(port)
+        ebb_motion.doXYMove(port, 400, 400, 100)  # both motors: 10 mm along x
+        ebb_motion.doLowLevelMove(port, 1, 400, 0, 1, -400, 0)  # against: 10 mm along y
+        assert ebb_motion.query_steps(port) == (2000, -400)
+        ebb_motion.sendPenUp(port, 200)
+        ebb_motion.doTimedPause(port, 10)
+        assert board.strokes == [[(10, 20), (20, 20), (20, 30)]]
+        assert board.position == (20, 30)
+        assert board.drawn == 20
+        board.press()
+        assert ebb_motion.QueryPRGButton(port).strip() == "1"
+        assert ebb_motion.QueryPRGButton(port).strip() == "0"
+        ebb_motion.setEBBLV(port, 7)
+        assert ebb_motion.queryEBBLV(port) == 7
+        assert board.complaints == []
+        ebb_motion.sendDisableMotors(port)
+        assert ebb_motion.query_enable_motors(port) == (0, 0)
+        ebb_serial.command(port, "SM,1,100,100\r", verbose=False)
+        assert board.complaints == [
+            "moved with the motors off",
+            "too fast: 100, 100 in 1 ms",
+        ]
+        assert "Err" in ebb_serial.query(port, "XX\r", verbose=False)
+        ebb_serial.closePort(port)

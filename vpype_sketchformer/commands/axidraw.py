@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,9 +153,10 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
     in front or behind a leading number, set pen height, speed, or a delay in milliseconds.
 
     The pause button and Ctrl-C lift the pen and stop; the same command with `--resume` goes on
-    from there. How far the plot got is kept in two files beside the drawing, .job.json and
-    .axidraw.svg. The carriage must stay where it stopped; before you switch the machine off,
-    run the command with `--home` instead.
+    from there, so plot from a file: a sketch that is invented anew is another drawing. How far
+    the plot got is kept in two files beside the drawing, .job.json and .axidraw.svg. The
+    carriage must stay where it stopped; before you switch the machine off, run the command
+    with `--home` instead.
 
     Examples:
 
@@ -160,9 +164,10 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
 
             vpype read sheet.svg axidraw --preview
 
-        Plot cats on A5, and keep them in a file:
+        Six cats on A5, kept in a file, and plotted:
 
-            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg axidraw
+            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg
+            vpype read cats.svg axidraw
 
         A large sheet with a soft pen, on a V3/A3:
 
@@ -195,24 +200,28 @@ def _plot(document: vp.Document, options: dict[str, Any]) -> None:
     config = options["config"]
     axidraw = machine.AxiDraw(_settings(options), None if config is None else Path(config))
     parts = _parts(document, options, axidraw.model)
-    if not parts:
-        click.echo("axidraw: nothing to plot", err=True)
-        return
     record = machine.Record(JobFile.beside(document))
     if options["home"]:
         _go_home(axidraw, parts, record)
         return
     if options["resume"]:
+        record.require_begun()
         parts = [_resumed(part, record) for part in parts if not _is_drawn(part, record)]
-    _announce(axidraw, parts)
-    if options["preview"] or not parts:
+    estimates = [axidraw.run(part.svg, part.mode, preview=True) for part in parts]
+    _announce(axidraw.model, parts, estimates)
+    if options["preview"]:
         return
-    if not options["yes"]:
+    if parts and not options["yes"]:
+        if not options["resume"] and any(record.is_stopped(part.job) for part in parts):
+            click.echo(
+                "axidraw: a plot of this was stopped; --resume goes on with it", err=True
+            )
         _ask(parts)
-    for number, part in enumerate(parts):
+    for number, (part, estimate) in enumerate(zip(parts, estimates, strict=True)):
         if number and (part.pause or options["pause"]):
             _change_pen(part)
-        _draw(axidraw, part, record)
+        with _progress(estimate.seconds):
+            _draw(axidraw, part, record)
     if not _more_to_come():
         record.close()
 
@@ -289,22 +298,23 @@ def _resumed(part: _Part, record: machine.Record) -> _Part:
     return part if svg is None else replace(part, svg=svg, mode="res_plot")
 
 
-def _announce(axidraw: machine.AxiDraw, parts: list[_Part]) -> None:
+def _announce(model: int, parts: list[_Part], estimates: list[machine.Run]) -> None:
     """Say what is going to be plotted, and how long that takes."""
-    estimates = [axidraw.run(part.svg, part.mode, preview=True) for part in parts]
+    if not parts:
+        click.echo("axidraw: nothing to plot", err=True)
+        return
     for part, estimate in zip(parts, estimates, strict=True):
         rest = "the rest of " if part.mode == "res_plot" else ""
         click.echo(
             f"axidraw: {rest}{part}: {part.job.count} strokes, {part.job.drawn / 1000:.2f} m, "
-            f"{_clock(estimate.seconds)}",
+            f"{_duration(estimate.seconds)}",
             err=True,
         )
-    number = axidraw.model
     click.echo(
-        f"axidraw: model {number} ({machine.MODELS[number].names}): "
+        f"axidraw: model {model} ({machine.MODELS[model].names}): "
         f"{sum(estimate.travelled for estimate in estimates):.2f} m above the paper, "
         f"{sum(estimate.lifts for estimate in estimates)} pen lifts, "
-        f"{_clock(sum(estimate.seconds for estimate in estimates))} in all",
+        f"{_duration(sum(estimate.seconds for estimate in estimates))} in all",
         err=True,
     )
 
@@ -334,35 +344,36 @@ def _change_pen(part: _Part) -> None:
 def _draw(axidraw: machine.AxiDraw, part: _Part, record: machine.Record) -> None:
     """Plot a layer, or what is left of it, and keep how far it got."""
     record.begin(part.job)
-    run = axidraw.run(part.svg, part.mode)
-    if run.code == 0:
-        record.finish(part.job)
-        return
-    if run.code == machine.NOT_FOUND and part.mode == "plot":
-        record.forget(part.job)
-    elif run.code == machine.NOT_FOUND:
-        record.stop(part.job, part.svg)
-    else:
+    try:
+        run = axidraw.run(part.svg, part.mode)
+    except machine.AxiDrawError as error:
+        raise click.ClickException(f"axidraw: {part}: {error}.") from error
+    if run.code == machine.NOT_FOUND:
+        record.undo()
+        raise _stopped(run)
+    if run.code:
         record.stop(part.job, run.svg)
-    reason = machine.STOPS.get(run.code, f"stopped with code {run.code}")
-    hint = "" if run.code == machine.NOT_FOUND else "; the same command with --resume goes on"
-    raise click.ClickException(f"axidraw: {part}: {reason}{hint}.")
+        raise _stopped(run, f" {part} is unfinished; the same command with --resume goes on.")
+    record.finish(part.job)
 
 
 def _go_home(axidraw: machine.AxiDraw, parts: list[_Part], record: machine.Record) -> None:
     """Move the carriage home from where a plot was stopped."""
-    for part in parts:
-        svg = record.stopped(part.job)
-        if svg is not None:
-            break
-    else:
-        raise JobError("no plot of this drawing was stopped, the carriage stays.")
-    run = axidraw.run(svg, "res_home")
+    stopped = [part for part in parts if record.is_stopped(part.job)]
+    if not stopped:
+        raise JobError("no plot of this drawing was stopped, the carriage stays where it is.")
+    part = _resumed(stopped[0], record)
+    run = axidraw.run(part.svg, "res_home")
     if run.code:
-        reason = machine.STOPS.get(run.code, f"stopped with code {run.code}")
-        raise click.ClickException(f"axidraw: {reason}.")
+        raise _stopped(run)
     record.stop(part.job, run.svg)
     click.echo("axidraw: the carriage is home; --resume goes on from there", err=True)
+
+
+def _stopped(run: machine.Run, advice: str = "") -> click.ClickException:
+    """Return the error for a run that did not get to its end."""
+    reason = machine.STOPS.get(run.code, f"stopped with the module's code {run.code}")
+    return click.ClickException(f"axidraw: {reason}.{advice}")
 
 
 def _more_to_come() -> bool:
@@ -373,7 +384,28 @@ def _more_to_come() -> bool:
         return False
 
 
-def _clock(seconds: float) -> str:
+@contextlib.contextmanager
+def _progress(seconds: float) -> Iterator[None]:
+    """Show a bar of the time that a plot takes by its estimate: the module has none."""
+    from tqdm import tqdm
+
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(1) and bar.n < bar.total:
+            bar.update()
+
+    with tqdm(total=round(seconds), unit="s", disable=None, leave=False) as bar:
+        clock = threading.Thread(target=tick, daemon=True)
+        clock.start()
+        try:
+            yield
+        finally:
+            over.set()
+            clock.join()
+
+
+def _duration(seconds: float) -> str:
     """Format a duration."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -67,7 +67,7 @@ FIXED = {
 #: Why a plot ended early, by `errors.code`. 1 is a pause by the name of a layer.
 STOPS = {
     1: "the plot was paused by the name of a layer",
-    101: "no AxiDraw was found; is it connected by USB, and does no other program use it?",
+    101: "no AxiDraw was found: connect it by USB, switch it on, end what else uses it",
     102: "stopped by the pause button",
     103: "stopped by Ctrl-C",
     104: "the AxiDraw does not answer any more: its USB cable or its power is out; "
@@ -168,9 +168,16 @@ class AxiDraw:
     def _set_up(self, svg: str | None) -> Any:
         """Return the module's object; a new one, for it keeps the last drawing."""
         ad = load().AxiDraw()
-        ad.plot_setup(svg)
-        if self.config is not None:
-            ad.load_config(str(self.config))
+        if not hasattr(ad, "errors"):
+            raise AxiDrawError(
+                f"pyaxidraw is older than 3.9; install {ARCHIVE} with --upgrade"
+            )
+        try:
+            ad.plot_setup(svg)
+            if self.config is not None:
+                ad.load_config(str(self.config))
+        except (Exception, SystemExit) as error:
+            raise AxiDrawError(f"pyaxidraw does not start: {_words(error)}") from error
         for name, value in {**FIXED, **self.options}.items():
             setattr(ad.options, name, value)
         return ad
@@ -191,6 +198,11 @@ def load() -> Any:
             "the AxiDraw's maker offers the module pyaxidraw, which is not installed: "
             f"`python -m pip install {ARCHIVE}` does that (see {DOCUMENTATION})"
         ) from error
+
+
+def _words(error: BaseException) -> str:
+    """Return an error's message on one line, or its name."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def on_the_bed(
@@ -233,7 +245,19 @@ class Record:
             JobError: It is not a job file, or cannot be read.
         """
         self._file = file
-        self._jobs = file.load()
+        self._jobs = self._before = file.load()
+
+    def require_begun(self) -> None:
+        """Refuse to go on where nothing was begun: it might be drawn over what is there.
+
+        Raises:
+            JobError: There is no job file.
+        """
+        if not self._jobs:
+            raise JobError(
+                f"no plot was stopped here, there is no {self._file.path}; plot without "
+                "--resume."
+            )
 
     def progress(self, job: Job) -> Progress | None:
         """Return how far this very job got, None if it was never begun.
@@ -268,27 +292,40 @@ class Record:
                 "--resume it is plotted from its beginning, `-l` chooses layers."
             ) from error
 
+    def is_stopped(self, job: Job) -> bool:
+        """Tell whether a plot of this very job has begun and is not finished."""
+        progress = self._jobs.get(key(job))
+        return (
+            progress is not None
+            and progress.fingerprint == job.fingerprint
+            and not progress.complete
+        )
+
     def begin(self, job: Job) -> None:
         """Note that a job is being plotted."""
+        self._before = self._jobs.copy()
         self._save(job, Progress(job.fingerprint, job.count, finishing=True))
+
+    def undo(self) -> None:
+        """Note that the last job that began did not begin after all."""
+        self._jobs = self._before
+        self._file.save(self._jobs)
 
     def stop(self, job: Job, svg: str) -> None:
         """Keep what a job is resumed from."""
         path = self._svg(job)
         partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(svg, encoding="utf-8")
-        partial.replace(path)
+        try:
+            partial.write_text(svg, encoding="utf-8")
+            partial.replace(path)
+        except OSError as error:
+            raise JobError(f"cannot write {path}: {error.strerror}.") from error
         self._save(job, Progress(job.fingerprint, job.count))
 
     def finish(self, job: Job) -> None:
         """Note that a job is drawn."""
         self._save(job, Progress(job.fingerprint, job.count, drawn=job.count))
         self._svg(job).unlink(missing_ok=True)
-
-    def forget(self, job: Job) -> None:
-        """Forget a job that was never begun after all."""
-        self._jobs.pop(key(job), None)
-        self._file.save(self._jobs)
 
     def close(self) -> None:
         """Remove the job file if nothing is left to draw."""
