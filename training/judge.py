@@ -46,7 +46,7 @@ SIZE, MARGIN, OVERSAMPLING, LINE = 40, 3, 4, 5
 #: Augmentation of pictures: moved by up to this many pixels each way.
 SHIFT = 2
 #: Drawings in a batch of the raster judge, points in one of the sequence judge.
-DRAWINGS, POINTS = 128, 8192
+DRAWINGS, POINTS = 128, 4096
 LONGEST = 256
 #: Classes come in proportion to n ** BALANCE.
 BALANCE = 0.5
@@ -269,8 +269,8 @@ def save(judge: Judge, dataset: Dataset, scores: dict[str, Any], path: Path) -> 
     partial.replace(path)
 
 
-def load(path: Path, classes: tuple[str, ...]) -> Judge:
-    """Read a judge of these classes.
+def load(path: Path, dataset: Dataset) -> Judge:
+    """Read a judge of the classes of a dataset.
 
     Raises:
         Refusal: The file is missing, cut, no judge, or a judge of other classes.
@@ -279,13 +279,13 @@ def load(path: Path, classes: tuple[str, ...]) -> Judge:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        judge = KINDS[metadata["kind"]](len(classes))
+        judge = KINDS[metadata["kind"]](len(dataset.classes))
         known = tuple(json.loads(metadata["classes"]))
-        if known == classes:
+        if known == dataset.classes:
             judge.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise Refusal(f"{path}: cannot be read as a judge ({error}).") from error
-    if known != classes:
+    if known != dataset.classes:
         raise Refusal(f"{path}: a judge of other classes; train one with training.judge.")
     return judge.eval()
 

@@ -82,6 +82,7 @@ def sample(
     best_of: int = 1,
     one_line: bool = False,
     prefix: Prefix | None = None,
+    retries: int = RETRIES,
     progress: Callable[[int], object] = lambda finished: None,
 ) -> list[Sketch]:
     """Draw sketches.
@@ -98,18 +99,18 @@ def sample(
             log p(point | class) - log p(point).
         one_line: Never lift the pen.
         prefix: What all drawings begin with; all must be of one class.
+        retries: How often a sketch that did not end by itself within the limit is drawn again.
         progress: Called with the number of sketches that have just been finished.
 
     Returns:
-        One sketch for each label. One that did not end by itself within the limit is drawn
-        again, ``RETRIES`` times side by side, and the first to end is kept; if none ends, the
-        sketch is not ``finished``.
+        One sketch for each label. Retries are drawn side by side, and the first to end is
+        kept; if none ends, the sketch is not ``finished``.
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     style = _Style(temperature, pen_temperature, guidance, one_line, scored=best_of > 1)
     best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = dict.fromkeys(range(len(labels)))
-    for candidates in (range(best_of), range(best_of, best_of + RETRIES)):
+    for candidates in (range(best_of), range(best_of, best_of + retries)):
         again = candidates.start > 0
         tasks = [
             _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
@@ -165,8 +166,8 @@ def _draw_all(
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
     """Draw any number of tasks, some at a time; yields what ``_draw`` does."""
     rows = MAX_ROWS // style.streams
-    if race:  # the rivals must start together
-        rows -= rows % RETRIES
+    if race and tasks:  # the rivals must start together
+        rows -= rows % sum(task.sketch == tasks[0].sketch for task in tasks)
     # Products this small gain little from threads, and lose much to threads that wait for a
     # busy core; one thread also rounds alike on machines with few cores and many.
     with threadpool_limits(1, "blas"):

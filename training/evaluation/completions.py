@@ -1,0 +1,125 @@
+"""How well beginnings of drawings are completed.
+
+Drawings are cut after a share of their points and handed to the model as a user would: their
+place and size in the frame unknown.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training import dataset as datasets
+from training.batches import PLAIN, make_batch
+from training.dataset import Dataset, Drawing
+from training.evaluation import Figures
+from training.export import from_checkpoint
+from training.model import Sketchformer
+from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer.checkpoint import Checkpoint
+from vpype_sketchformer.completion import complete
+from vpype_sketchformer.strokes import DRAW
+
+CUTS = (0.1, 0.3, 0.5)
+#: Classes that completions are drawn from; the largest, so that test drawings abound.
+COMPLETED_CLASSES = 50
+
+
+def rows(
+    checkpoint: Checkpoint, dataset: Dataset, per_class: int
+) -> tuple[int, list[tuple[str, Figures]]]:
+    """Complete drawings; returns how many, and a row of the table for each cut."""
+    network = from_checkpoint(checkpoint)
+    chosen = choose_drawings(dataset, per_class, checkpoint.config.context // 2)
+    table = []
+    for cut in CUTS:
+        true, other = rest_likelihood(network, dataset, chosen, cut)
+        figures = {"true rest": true, "other's rest": other}
+        table.append(
+            (f"{cut:.0%} given", figures | completion(checkpoint, dataset, chosen, cut))
+        )
+    return len(chosen), table
+
+
+def choose_drawings(dataset: Dataset, per_class: int, longest: int) -> NDArray[np.int64]:
+    """Choose test drawings of the classes that have most of them, the same at every call."""
+    test = dataset.of("test")
+    test = test[(dataset.lengths[test] <= longest) & (dataset.lengths[test] >= 10)]
+    test = np.random.default_rng(0).permutation(test)
+    sizes = np.bincount(dataset.labels[test], minlength=len(dataset.classes))
+    largest = np.argsort(-sizes, kind="stable")[:COMPLETED_CLASSES]
+    return np.concatenate([test[dataset.labels[test] == c][:per_class] for c in largest])
+
+
+def cut_point(drawing: Drawing, share: float) -> int:
+    """Return how many points a beginning has: a share, at least two places, not all."""
+    length = len(drawing.pen)
+    moved = np.any(drawing.points != drawing.points[0], axis=1)
+    return min(max(int(moved.argmax()) + 1, round(length * share)), length - 1)
+
+
+@torch.no_grad()
+def rest_likelihood(
+    model: Sketchformer, dataset: Dataset, indices: NDArray[np.int64], cut: float
+) -> tuple[float, float]:
+    """Nats per point of the true rest, and of the rest of another drawing of the class."""
+    batch = make_batch(dataset, indices, PLAIN, np.random.default_rng(0))
+    begins = [cut_point(dataset.drawing(int(index)), cut) for index in indices]
+    rest = batch.real & (torch.arange(batch.real.shape[1]) >= torch.tensor(begins)[:, None])
+    true = sum((part * rest).sum() for part in model.losses(batch)) / rest.sum()
+    mixed = [
+        mix(dataset, first, second, cut)
+        for first, second in zip(indices, others(dataset, indices), strict=True)
+    ]
+    swapped = datasets.pack([drawing for drawing, _ in mixed], dataset.classes)
+    batch = make_batch(swapped, np.arange(len(swapped)), PLAIN, np.random.default_rng(0))
+    begins = [begin for _, begin in mixed]
+    rest = batch.real & (torch.arange(batch.real.shape[1]) >= torch.tensor(begins)[:, None])
+    other = sum((part * rest).sum() for part in model.losses(batch)) / rest.sum()
+    return float(true), float(other)
+
+
+def others(dataset: Dataset, indices: NDArray[np.int64]) -> list[int]:
+    """Pair each drawing with the next of its class."""
+    pairs = []
+    for index in indices:
+        mates = indices[dataset.labels[indices] == dataset.labels[index]]
+        pairs.append(int(mates[(int(np.flatnonzero(mates == index)[0]) + 1) % len(mates)]))
+    return pairs
+
+
+def mix(dataset: Dataset, first: int, second: int, cut: float) -> tuple[Drawing, int]:
+    """Join one drawing's beginning and another's rest; returns where the rest begins."""
+    a, b = dataset.drawing(first), dataset.drawing(second)
+    i, j = cut_point(a, cut), cut_point(b, cut)
+    points = np.concatenate([a.points[:i], b.points[j:]])
+    return Drawing(points, np.concatenate([a.pen[:i], b.pen[j:]]), a.label), i
+
+
+def completion(
+    checkpoint: Checkpoint, dataset: Dataset, indices: NDArray[np.int64], cut: float
+) -> Figures:
+    """Complete beginnings as a user's: guess class and size, draw one rest for each."""
+    ranks, factors, ended = [], [], []
+    for index in tqdm(indices, desc=f"cut at {cut:.0%}", unit="drawing", disable=None):
+        drawing = dataset.drawing(int(index))
+        begin = cut_point(drawing, cut)
+        lifts = np.flatnonzero(drawing.pen[: begin - 1] != DRAW) + 1
+        strokes = np.split(drawing.points[:begin].astype(np.float64), lifts)
+        seeds = [np.random.SeedSequence([0, int(index)])]
+        result = complete(
+            checkpoint, strokes, seeds, join=True, temperature=DEFAULT_TEMPERATURE
+        )
+        names = [name for name, _ in result.ranking]
+        ranks.append(names.index(drawing.label))
+        true = np.ptp(drawing.points.astype(np.float64), axis=0).max()
+        factors.append(abs(np.log(result.extent / true)))
+        ended.append(result.sketches[0].finished)
+    return {
+        "class top 1": float(np.mean(np.array(ranks) < 1)),
+        "class top 5": float(np.mean(np.array(ranks) < 5)),
+        "size factor": float(np.exp(np.median(factors))),
+        "ended": float(np.mean(ended)),
+    }

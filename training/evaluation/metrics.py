@@ -1,0 +1,97 @@
+"""Distances between sets of drawings, each seen as a row of numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+import scipy.stats
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+Features = NDArray[np.floating]
+#: Neighbours that a set's outline is drawn from, for precision and recall.
+NEIGHBOURS = 3
+
+
+def frechet(a: Features, b: Features) -> float:
+    """Fréchet distance of the Gaussians nearest to two sets (Heusel et al. 2017: FID).
+
+    Args:
+        a: One set, (n, d).
+        b: The other, (m, d).
+    """
+    mean = a.mean(axis=0) - b.mean(axis=0)
+    first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    # The trace of the root of first @ second, whose eigenvalues are real and not negative.
+    roots = np.sqrt(np.maximum(scipy.linalg.eigvals(first @ second).real, 0.0))
+    return float(mean @ mean + np.trace(first) + np.trace(second) - 2.0 * roots.sum())
+
+
+def kernel_distance(a: Features, b: Features) -> float:
+    """Squared maximum mean discrepancy, unbiased, cubic kernel (Bińkowski et al. 2018: KID).
+
+    Args:
+        a: One set, (n, d).
+        b: The other, (m, d).
+    """
+
+    def kernel(x: Features, y: Features) -> Features:
+        return (x @ y.T / x.shape[1] + 1.0) ** 3
+
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    n, m = len(a), len(b)
+    inside_a, inside_b = kernel(a, a), kernel(b, b)
+    within_a = (inside_a.sum() - np.trace(inside_a)) / (n * (n - 1))
+    within_b = (inside_b.sum() - np.trace(inside_b)) / (m * (m - 1))
+    return float(within_a + within_b - 2.0 * kernel(a, b).mean())
+
+
+def precision_recall(real: Features, other: Features) -> tuple[float, float]:
+    """Share of the others inside the real ones' outline, and the reverse.
+
+    The outline of a set are the balls around its members that reach to the third neighbour
+    (Kynkäänniemi et al. 2019).
+
+    Args:
+        real: Real drawings, (n, d).
+        other: Drawings to judge, (m, d).
+    """
+    return _covered(real, other), _covered(other, real)
+
+
+def _covered(outline: Features, members: Features) -> float:
+    reach = np.partition(cdist(outline, outline), NEIGHBOURS, axis=1)[:, NEIGHBOURS]
+    return float((cdist(members, outline) <= reach).any(axis=1).mean())
+
+
+def nearest(
+    drawings: Features,
+    labels: NDArray[np.integer],
+    references: Features,
+    reference_labels: NDArray[np.integer],
+) -> NDArray[np.float64]:
+    """Distance of each drawing to the nearest reference of its class.
+
+    Args:
+        drawings: The drawings, (n, d).
+        labels: Their classes, (n,), each of which has references.
+        references: What they may be copies of, (m, d).
+        reference_labels: Their classes, (m,).
+    """
+    distances = np.empty(len(drawings))
+    for label in np.unique(labels):
+        rows = labels == label
+        distances[rows] = cdist(drawings[rows], references[reference_labels == label]).min(
+            axis=1
+        )
+    return distances
+
+
+def spread_distance(real: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Wasserstein distance of two samples of numbers, in standard deviations of the real one.
+
+    Args:
+        real: Of real drawings, (n,).
+        other: Of others, (m,).
+    """
+    return float(scipy.stats.wasserstein_distance(real, other) / real.std())

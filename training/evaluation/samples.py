@@ -1,0 +1,178 @@
+"""How samples compare with real drawings, seen by the judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training import dataset as datasets
+from training.dataset import Dataset, Drawing, drawing_from_strokes
+from training.evaluation import Figures, metrics
+from training.judge import Judge, accuracy, look
+from vpype_sketchformer.checkpoint import Checkpoint
+from vpype_sketchformer.sampling import sample
+from vpype_sketchformer.strokes import DRAW, FRAME, Sketch
+
+#: Judge whose features stand for a drawing in the distances.
+SIGHT = "raster"
+#: Training drawings of each class, at most, that copies are looked for among.
+ORIGINALS = 400
+
+
+@dataclass(frozen=True)
+class Style:
+    """How samples are drawn: options of ``sketchgen``."""
+
+    temperature: float
+    guidance: float = 1.0
+    best_of: int = 1
+
+    def __str__(self) -> str:
+        extras = (("guidance", self.guidance), ("best of", self.best_of))
+        return ", ".join(
+            [f"t {self.temperature:g}", *(f"{name} {v:g}" for name, v in extras if v != 1)]
+        )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Drawings as the judges and the ruler see them.
+
+    Attributes:
+        labels: Classes, (n,).
+        shapes: Strokes, points, ink and aspect of each, by name, (n,).
+        features: What each judge sees, by its name, (n, d).
+        answers: Each judge's logits, by its name, (n, classes).
+    """
+
+    labels: NDArray[np.int64]
+    shapes: Mapping[str, NDArray[np.float64]]
+    features: Mapping[str, NDArray[np.float32]]
+    answers: Mapping[str, NDArray[np.float32]]
+
+    def recognised(self) -> Figures:
+        """How often the judges name the class, first or among the first five."""
+        return {
+            f"{name} top {k}": accuracy(answers, self.labels, k)
+            for name, answers in self.answers.items()
+            for k in (1, 5)
+        }
+
+
+def shape(drawing: Drawing) -> tuple[float, float, float, float]:
+    """Strokes, points, ink (in frames) and aspect (logarithm of width by height)."""
+    points = drawing.points.astype(np.float64)
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    width, height = np.ptp(points, axis=0) + 1.0
+    lifts = (drawing.pen != DRAW).sum()
+    ink = steps[drawing.pen[:-1] == DRAW].sum() / FRAME
+    return float(lifts), float(len(points)), float(ink), float(np.log(width / height))
+
+
+def see(dataset: Dataset, indices: NDArray[np.int64], judges: Sequence[Judge]) -> Seen:
+    """Look at drawings."""
+    shapes = np.array([shape(dataset.drawing(int(index))) for index in indices])
+    names = ("strokes", "points", "ink", "aspect")
+    looks = {judge.kind: look(judge, dataset, indices) for judge in judges}
+    return Seen(
+        labels=dataset.labels[indices],
+        shapes=dict(zip(names, shapes.T, strict=True)),
+        features={kind: features for kind, (features, _) in looks.items()},
+        answers={kind: logits for kind, (_, logits) in looks.items()},
+    )
+
+
+def to_drawing(sketch: Sketch) -> Drawing:
+    """Put a sketch into Quick, Draw!'s frame: longer side 255, whole pixels."""
+    return drawing_from_strokes(sketch.fitted(FRAME).strokes, sketch.label)
+
+
+def draw(
+    checkpoint: Checkpoint, style: Style, per_class: int, seed: int
+) -> tuple[Dataset, float]:
+    """Draw as `sketchgen` does, as many of each class.
+
+    Returns:
+        The drawings, and the share that ended by itself at the first try.
+    """
+    labels = [name for name in checkpoint.classes for _ in range(per_class)]
+    seeds = np.random.SeedSequence(seed).spawn(len(labels))
+    draw_some = partial(
+        sample,
+        checkpoint,
+        temperature=style.temperature,
+        guidance=style.guidance,
+        best_of=style.best_of,
+    )
+    with tqdm(total=len(labels), desc=f"{style}", disable=None, leave=False) as bar:
+        sketches = draw_some(labels, seeds, retries=0, progress=bar.update)
+    again = [i for i, sketch in enumerate(sketches) if not sketch.finished]
+    redrawn = draw_some([labels[i] for i in again], [seeds[i] for i in again])
+    for i, sketch in zip(again, redrawn, strict=True):
+        sketches[i] = sketch
+    drawings = [to_drawing(sketch) for sketch in sketches]
+    return datasets.pack(drawings, checkpoint.classes), 1.0 - len(again) / len(labels)
+
+
+def real_drawings(
+    dataset: Dataset, per_class: int, longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose test drawings, as many of each class, twice, the same at every call."""
+    test = np.random.default_rng(0).permutation(dataset.of("test"))
+    test = test[dataset.lengths[test] <= longest]
+    by_class = [test[dataset.labels[test] == c] for c in range(len(dataset.classes))]
+    first = np.concatenate([rows[:per_class] for rows in by_class])
+    second = np.concatenate([rows[per_class : 2 * per_class] for rows in by_class])
+    return first, second
+
+
+def training_drawings(dataset: Dataset) -> NDArray[np.int64]:
+    """Choose the training drawings that copies are looked for among."""
+    chosen = np.random.default_rng(0).permutation(dataset.of("train"))
+    chosen = chosen[np.argsort(dataset.labels[chosen], kind="stable")]
+    classes = np.arange(len(dataset.classes))
+    rank = (
+        np.arange(len(chosen))
+        - np.searchsorted(dataset.labels[chosen], classes)[dataset.labels[chosen]]
+    )
+    return chosen[rank < ORIGINALS]
+
+
+def compare(seen: Seen, real: Seen, training: Seen) -> Figures:
+    """Compare drawings with real ones of the same number.
+
+    Args:
+        seen: The drawings.
+        real: Test drawings.
+        training: Training drawings that they may be copies of.
+    """
+    a, b = seen.features[SIGHT], real.features[SIGHT]
+    precision, recall = metrics.precision_recall(b, a)
+    figures = seen.recognised() | {
+        "FID": metrics.frechet(a, b),
+        "KID x1000": 1000.0 * metrics.kernel_distance(a, b),
+        "precision": precision,
+        "recall": recall,
+    }
+    distances = metrics.nearest(a, seen.labels, training.features[SIGHT], training.labels)
+    figures["nearest"] = float(np.median(distances))
+    return figures | {
+        name: metrics.spread_distance(real.shapes[name], values)
+        for name, values in seen.shapes.items()
+    }
+
+
+def mean_and_spread(runs: Sequence[Figures]) -> tuple[Figures, Figures]:
+    """Mean and standard deviation over seeds."""
+    table = np.array([list(run.values()) for run in runs])
+    names = list(runs[0])
+    mean, spread = table.mean(axis=0), table.std(axis=0, ddof=1 if len(runs) > 1 else 0)
+    return (
+        dict(zip(names, mean.tolist(), strict=True)),
+        dict(zip(names, spread.tolist(), strict=True)),
+    )
