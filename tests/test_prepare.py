@@ -126,6 +126,25 @@ def test_folders_are_searched_to_the_bottom_for_both_formats(tmp_path: Path) -> 
     assert dataset.load(tmp_path / "out").classes == ("a", "b")
 
 
+def test_a_folder_of_svgs_has_a_class_per_folder_and_its_bad_ones_are_named(
+    tmp_path: Path,
+) -> None:
+    for i in range(3):
+        for name, height in (("cat", 9), ("dog", 8)):
+            path = tmp_path / f"mine/{name}/{i}.SVG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            line = f'<line x1="0" y1="0" x2="{i}" y2="{height}"/>'
+            path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{line}</svg>')
+    bad = tmp_path / "mine/cat/0.svg"
+    bad.write_text("no drawing")
+    (tmp_path / "mine/dog/0.SVG").write_text("")
+    result = prepare(tmp_path / "mine", "-o", tmp_path / "out")
+    table = figures(result)
+    assert (table["drawings"], table["skipped"]) == ("5", "2")
+    assert all(str(path) in result.stderr for path in (bad, tmp_path / "mine/dog/0.SVG"))
+    assert dataset.load(tmp_path / "out").classes == ("cat", "dog")
+
+
 def test_the_limit_holds_for_each_class_over_all_files(tmp_path: Path) -> None:
     files = [
         drawings_file(
@@ -162,7 +181,7 @@ def test_the_file_tells_where_the_drawings_come_from(tmp_path: Path) -> None:
     assert dataset.load(tmp_path / "own").sources == (own[1], own[3])
 
 
-@pytest.mark.parametrize("name", ["cat.ndjson", "cat.npz", "cat.svg"])
+@pytest.mark.parametrize("name", ["cat.ndjson", "cat.npz", "cat.txt"])
 @pytest.mark.parametrize("content", [None, b"", b"\x00\x01\x02", b"PK\x03\x04 cut short"])
 def test_a_file_that_cannot_be_read_ends_it_in_one_line_and_writes_nothing(
     tmp_path: Path, name: str, content: bytes | None

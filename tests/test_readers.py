@@ -17,7 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.dataset import Drawing
-from training.readers import ReaderError, Skipped, read, read_ndjson, read_npz, simplify
+from training.readers import (
+    ReaderError,
+    Skipped,
+    read,
+    read_ndjson,
+    read_npz,
+    read_svg,
+    simplify,
+)
 
 QUICKDRAW = Path(__file__).parents[2] / "shared/data/quickdraw"
 
@@ -478,3 +486,102 @@ def test_a_damaged_pickle_is_an_error_or_loses_drawings_but_never_crashes(
     else:
         (drawing,) = read_npz(path)
         assert len(drawing.points) >= 2
+
+
+# --- .svg ---
+
+
+def write_svg(path: Path, *elements: str, page: str = 'viewBox="0 0 800 800"') -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = "".join(elements)
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {page}>{content}</svg>', "utf-8")
+    return path
+
+
+def polyline(xs: list[int], ys: list[int]) -> str:
+    points = " ".join(f"{x},{y}" for x, y in zip(xs, ys, strict=True))
+    return f'<polyline points="{points}"/>'
+
+
+def test_an_svg_is_read_as_a_raw_drawing_of_the_same_lines(tmp_path: Path) -> None:
+    for i, record in enumerate(records_of("cat", 20)):
+        strokes = [[xs, ys, list(range(len(xs)))] for xs, ys in record["drawing"]]
+        raw = write_lines(tmp_path / "raw.ndjson", {"word": "cat", "drawing": strokes})
+        lines = [polyline(xs, ys) for xs, ys in record["drawing"]]
+        (expected,), (drawing,) = (
+            read_ndjson(raw),
+            read_svg(write_svg(tmp_path / f"cat/{i}.svg", *lines)),
+        )
+        assert strokes_of(drawing) == strokes_of(expected)
+        assert (drawing.label, drawing.recognized) == ("cat", None)
+
+
+def test_strokes_come_in_the_order_of_the_file_whatever_their_layers(tmp_path: Path) -> None:
+    path = write_svg(
+        tmp_path / "bars/drawing.svg",
+        '<g id="layer9"><line x1="0" y1="0" x2="0" y2="255"/></g>',
+        '<line x1="50" y1="0" x2="50" y2="255"/>',
+        '<g id="layer2"><g transform="translate(100 0)">',
+        '<path d="M0 0 V255 M50 0 V255"/></g></g>',
+        '<g id="layer9"><line x1="255" y1="0" x2="255" y2="255"/></g>',
+    )
+    (drawing,) = read_svg(path)
+    firsts = [stroke[0][0] for stroke in strokes_of(drawing)]
+    assert firsts == [0, 50, 100, 150, 255]
+    assert drawing.label == "bars"
+
+
+@pytest.mark.parametrize("page", ['viewBox="0 0 2 2"', 'width="20cm" height="20cm"', ""])
+def test_curves_keep_their_shape(tmp_path: Path, page: str) -> None:
+    # The same circle as a share of 2 units, of 20 cm, and of 1000 pixels.
+    radius = 0.8 if page.startswith("view") else 300
+    at = 1 if page.startswith("view") else 380
+    circle = f'<circle cx="{at}" cy="{at}" r="{radius}"/>'
+    (drawing,) = read_svg(write_svg(tmp_path / "ring/ring.svg", circle, page=page))
+    from_centre = np.hypot(*(drawing.points.astype(float) - 127.5).T)
+    assert np.abs(from_centre - 127.5).max() < 1.5
+    assert 10 < len(drawing.points) < 40
+    ring = shapely.Polygon(drawing.points)
+    assert ring.area == pytest.approx(np.pi * 127.5**2, rel=0.03)
+
+
+def test_an_svg_of_tu_berlins_layout(tmp_path: Path) -> None:
+    path = write_svg(
+        tmp_path / "airplane/1.svg",
+        '<g fill="none" stroke="black" stroke-linecap="round"><g transform="translate(9,9) '
+        'scale(1) translate(-9,-9)"><g><path id="0" d="M30 400 C40 300 700 300 770 400 "/>'
+        '<path id="1" d="M30 400 C40 500 700 500 770 400 "/></g></g></g>',
+        page='viewBox="0 0 800 800" preserveAspectRatio="xMinYMin meet"',
+    )
+    (drawing,) = read_svg(path)
+    upper, lower = (shapely.LineString(np.transpose(s)) for s in strokes_of(drawing))
+    assert drawing.label == "airplane"
+    assert upper.bounds[::2] == lower.bounds[::2] == (0, 255)
+    assert upper.bounds[1] == 0
+    assert lower.bounds[3] == pytest.approx(255 * 150 / 740, abs=1)
+
+
+BAD_SVGS = {
+    "empty": b"",
+    "no XML": b"\x00\x01 scribble",
+    "cut short": b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 L9',
+    "another language": b"<html><body><p>404</p></body></html>",
+    "no lines": b'<svg xmlns="http://www.w3.org/2000/svg"><text>cat</text></svg>',
+    "one place": b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M5 5 h0 v0"/></svg>',
+    "out of range": b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 H1e300"/></svg>',
+}
+
+
+@pytest.mark.parametrize("content", BAD_SVGS.values(), ids=BAD_SVGS)
+def test_a_bad_svg_is_reported_and_skipped(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.svg"
+    path.write_bytes(content)
+    drawings, (skipped,) = read_all(path)
+    assert not drawings
+    assert str(skipped).startswith(f"{path}: skipped, ")
+    assert "\n" not in str(skipped)
+
+
+def test_an_svg_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ReaderError, match="gone"):
+        read_all(tmp_path / "gone.svg")

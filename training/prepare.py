@@ -90,7 +90,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     found: dict[Path, Path] = {}  # by what they are when links and dots are resolved
     for path in paths:
         if path.is_dir():
-            below = [file for file in path.rglob("*") if file.suffix in READERS]
+            below = [file for file in path.rglob("*") if file.suffix.lower() in READERS]
             if not below:
                 raise ReaderError(f"{path}: no {' or '.join(READERS)} files in this folder")
             found |= {file.resolve(): file for file in below}
@@ -141,9 +141,10 @@ def main(
 ) -> None:
     """Pack drawings into one dataset file.
 
-    PATHS are Quick, Draw! .ndjson files (simplified or raw), sketch-rnn .npz files, or
-    folders of them. A drawing that comes twice is kept once. A record that is no drawing is
-    reported and skipped; a file that cannot be read ends the command.
+    PATHS are Quick, Draw! .ndjson files (simplified or raw), sketch-rnn .npz files, SVGs, or
+    folders of them. An SVG is one drawing, and the folder it lies in names its class. A
+    drawing that comes twice is kept once. A record that is no drawing is reported and
+    skipped; a file that cannot be read ends the command.
 
     Which drawings are for training, validation and test hangs on each drawing alone, so that
     it never changes; the sides inside .npz files are not kept.
@@ -152,6 +153,8 @@ def main(
     Examples:
       python -m training.prepare data/simplified -o data/quickdraw.safetensors
       python -m training.prepare cat.npz dog.ndjson -o pets.safetensors --limit 5000
+      python -m training.prepare tu-berlin/svg -o data/tu-berlin.safetensors \\
+          --source "TU-Berlin sketches (Eitz, Hays, Alexa 2012), CC BY 4.0"
     """  # noqa: D301
     preparation = Preparation(limit)
     try:

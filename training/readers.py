@@ -1,4 +1,4 @@
-"""Drawings from the files that Google publishes: Quick, Draw! and sketch-rnn.
+"""Drawings from the files that Google publishes, Quick, Draw! and sketch-rnn, and from SVG.
 
 A record that is no drawing is reported and skipped, so that one bad line does not cost
 100,000 good ones. A file that cannot be read, or in which no record is good, is an error.
@@ -33,6 +33,8 @@ EPSILON = 2.0
 #: No raw stroke may be longer, in pixels: 20 seconds of drawing stay far below, and the cost
 #: of resampling stays bounded.
 LONGEST = 100_000
+#: Longest piece of a curve in an SVG, in the SVG's pixels.
+CURVE_STEP = 0.1
 #: No coordinate may be larger, in any unit; keeps sums and differences finite.
 LARGEST = 1e9
 
@@ -50,7 +52,7 @@ class Skipped:
 
     Attributes:
         path: The file.
-        where: The place in the file, such as "line 7" or "train 7".
+        where: The place in the file, such as "line 7" or "train 7"; "" for all of it.
         why: What is wrong with the record.
     """
 
@@ -59,7 +61,8 @@ class Skipped:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.path}, {self.where}: skipped, {self.why}"
+        place = f"{self.path}, {self.where}" if self.where else f"{self.path}"
+        return f"{place}: skipped, {self.why}"
 
 
 Report = Callable[[Skipped], None]
@@ -81,11 +84,13 @@ def read(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
         The drawings, in the order of the file.
 
     Raises:
-        ReaderError: The file cannot be read, or no record of it is a drawing.
+        ReaderError: The file cannot be read, or no record of it is a drawing. Of an SVG, which
+            is one drawing, a bad one is merely skipped.
     """
-    if path.suffix not in READERS:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
         raise ReaderError(f"{path}: not a name that ends with {' or '.join(READERS)}")
-    yield from READERS[path.suffix](path, report)
+    yield from reader(path, report)
 
 
 def read_ndjson(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
@@ -135,8 +140,36 @@ def read_npz(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
     yield from _keep_good(path, _npz_records(path), parse, report)
 
 
+def read_svg(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
+    """Read an SVG file: one drawing, whose class is the name of the folder that it lies in.
+
+    vpype reads it, so everything that has an outline is drawn, in the order of the file, on
+    whatever layer; then it is simplified as Google simplifies Quick, Draw!.
+
+    Args:
+        path: A file with lines, curves or shapes in it.
+        report: Called with the file if there is no drawing in it.
+
+    Yields:
+        The drawing, if there is one.
+
+    Raises:
+        ReaderError: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ReaderError(f"{path}: cannot be read ({error.strerror or error})") from error
+    try:
+        drawing = _drawing(simplify(_strokes_from_svg(content)), path.resolve().parent.name)
+    except DatasetError as error:
+        report(Skipped(path, "", str(error)))
+    else:
+        yield drawing
+
+
 #: The formats that can be read, by the end of the file's name.
-READERS = {".ndjson": read_ndjson, ".npz": read_npz}
+READERS = {".ndjson": read_ndjson, ".npz": read_npz, ".svg": read_svg}
 
 
 def simplify(strokes: Sequence[Stroke]) -> list[Stroke]:
@@ -289,6 +322,26 @@ def _check_range(values: NDArray[Any]) -> None:
     # As floats, since the least integer has no absolute value; "not <=", since NaN must fail.
     if not (np.abs(values, dtype=np.float64) <= LARGEST).all():
         raise DatasetError("a coordinate is out of range")
+
+
+# --- .svg ---
+
+
+def _strokes_from_svg(content: bytes) -> list[Stroke]:
+    import vpype  # heavy, and needed here only
+
+    try:
+        lines, _, _ = vpype.read_svg(io.BytesIO(content), CURVE_STEP, crop=False)
+    # svgelements raises many kinds of errors over damaged data.
+    except Exception as error:
+        why = str(error) or type(error).__name__
+        raise DatasetError(f"damaged, or not an SVG ({why})") from error
+    strokes = [np.column_stack([line.real, line.imag]) for line in lines]
+    if not strokes:
+        raise DatasetError("no lines in it")
+    for stroke in strokes:
+        _check_range(stroke)
+    return strokes
 
 
 # --- .npz ---
