@@ -73,7 +73,7 @@ def test_samples_of_a_newborn_model_are_told_from_real_drawings(
     assert real["raster top 1"] > newborn["raster top 1"] + 0.2
     assert real["FID"] < newborn["FID"]
     assert real["KID x1000"] < newborn["KID x1000"]
-    assert real["precision"] > newborn["precision"]
+    assert real["recall"] > newborn["recall"]
     assert real["ink"] < newborn["ink"]
     assert 0 <= newborn["ended"] <= 1
 
