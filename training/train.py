@@ -31,6 +31,7 @@ from training.batches import (
 from training.dataset import Dataset, DatasetError
 from training.export import begin_from, to_checkpoint
 from training.model import Batch, Sketchformer
+from training.processes import add_up, join, leave, place
 from training.report import draw_curve, draw_samples
 from training.seed import POSITIONS, Seed
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
@@ -274,17 +275,29 @@ def train_step(
     factor: float,
     clip: float,
 ) -> tuple[Tensor, Tensor]:
-    """One step of the optimisers; returns the batch's offset and pen loss per point."""
-    with autocast(batch.real.device):
-        offset, pen = (loss.sum() / batch.real.sum() for loss in model.losses(batch))
-    torch.autograd.backward(offset + pen)
+    """One step of the optimisers, for which each process takes its rows of the batch.
+
+    Returns:
+        Offset and pen loss per point of the whole batch.
+    """
+    points, part = batch.real.sum(), batch.part(*place())
+    if len(part.labels):
+        with autocast(points.device):
+            offset, pen = (loss.sum() / points for loss in model.losses(part))
+        torch.autograd.backward(offset + pen)
+        offset, pen = offset.detach(), pen.detach()
+    else:  # fewer drawings than processes
+        offset, pen = torch.zeros(2, device=points.device).unbind()
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+    add_up([offset, pen, *(p.grad for p in model.parameters() if p.grad is not None)])
     nn.utils.clip_grad_norm_(model.parameters(), clip)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return offset.detach(), pen.detach()
+    return offset, pen
 
 
 class Run:
@@ -318,7 +331,6 @@ class Run:
             Refusal: The state cannot be read, or is that of another run.
         """
         if not self.state_path.exists():
-            self.log_path.unlink(missing_ok=True)
             return 0
         state = self._read_state()
         saved = state.get("settings", {})
@@ -334,12 +346,10 @@ class Run:
             model.load_state_dict(state["model"])
             for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(moments)
-            torch.set_rng_state(state["torch_rng"])
             step = int(state["step"])
         except (KeyError, TypeError, RuntimeError, ValueError) as error:
             raise Refusal(f"{self.folder} holds another run; choose another --out.") from error
         self.recent = state.get("recent", [])
-        self._write_log([entry for entry in self.entries() if entry["step"] <= step])
         return step
 
     def _read_state(self) -> dict[str, Any]:
@@ -364,12 +374,15 @@ class Run:
                 "settings": self.settings,
                 "model": model.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                "torch_rng": torch.get_rng_state(),
                 "recent": self.recent,
             },
             partial,
         )
         partial.replace(self.state_path)
+
+    def cut_log(self, step: int) -> None:
+        """Drop from the log what came after a step, since it will come again."""
+        self._write_log([entry for entry in self.entries() if entry["step"] <= step])
 
     def log(self, entry: dict[str, float]) -> None:
         """Add a line to the log and redraw the curve."""
@@ -410,7 +423,11 @@ def train(
     device: torch.device,
     begin: Checkpoint | None = None,
 ) -> None:
-    """Train, from where the run in ``out`` stopped, from the weights of ``begin``, or anew."""
+    """Train, from where the run in ``out`` stopped, from the weights of ``begin``, or anew.
+
+    Of several processes the first one alone validates and writes.
+    """
+    rank, _ = place()
     if begin is not None:
         config = replace(config, model="sketchformer", **asdict(begin.config))
     torch.manual_seed(config.seed)
@@ -437,11 +454,13 @@ def train(
     run = Run(out, asdict(config) | {"drawings": len(indices), "scale": model.scale})
     first = run.restore(model, optimizers)
     parameters = sum(p.numel() for p in model.parameters())
-    click.echo(
-        f"{len(indices):,} drawings, {dataset.lengths[indices].sum():,} points, "
-        f"{len(dataset.classes)} classes; {parameters / 1e6:.2f} M parameters; "
-        f"step {first} to {config.steps} on {device}"
-    )
+    if rank == 0:
+        run.cut_log(first)
+        click.echo(
+            f"{len(indices):,} drawings, {dataset.lengths[indices].sum():,} points, "
+            f"{len(dataset.classes)} classes; {parameters / 1e6:.2f} M parameters; "
+            f"step {first} to {config.steps} on {device}"
+        )
     batches = training_batches(
         dataset,
         indices,
@@ -451,9 +470,12 @@ def train(
         seed=config.seed,
         first_step=first,
     )
-    bar = tqdm(total=config.steps, initial=first, unit="step", dynamic_ncols=True)
+    bar = tqdm(
+        total=config.steps, initial=first, unit="step", dynamic_ncols=True, disable=rank > 0
+    )
     began, seen = time.monotonic(), 0
     for step, batch in zip(range(first, config.steps), batches, strict=False):
+        torch.manual_seed(step_seed(config.seed, step, rank))
         batch = batch.to(device)
         offset, pen = train_step(model, optimizers, batch, rate(step, config), config.clip)
         run.recent.append(float(offset + pen))
@@ -463,6 +485,8 @@ def train(
         bar.update()
         done = step + 1
         last = done == config.steps
+        if rank > 0:
+            continue
         if done % config.validate_every == 0 or last:
             scores = validate(model, dataset, valid, device)
             speed = seen / (time.monotonic() - began)
@@ -481,9 +505,9 @@ def train(
     bar.close()
 
 
-def best_device() -> torch.device:
-    """The GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Seed of a step's dropout, of its own for each process."""
+    return int(np.random.SeedSequence([seed, 3, step, rank]).generate_state(1)[0])
 
 
 @click.command()
@@ -531,7 +555,8 @@ def main(
     """  # noqa: D301
     try:
         checkpoint = load(find(begin)) if begin else None
-        train(read_config(config, changes), data, out, best_device(), checkpoint)
+        train(read_config(config, changes), data, out, join(), checkpoint)
+        leave()
     except (CheckpointError, DatasetError) as error:
         raise Refusal(str(error)) from error
 
