@@ -17,6 +17,8 @@ from vpype_sketchformer.strokes import Sketch
 SHOWN = ("cat", "dog", "face", "flower", "bicycle", "house", "owl", "butterfly")
 COLUMNS = 10
 CELL = 96
+#: Room for the name under a sketch.
+CAPTION = 12
 CURVE_SIZE = (640, 400)
 MARGIN = 48
 
@@ -59,18 +61,34 @@ def draw_samples(checkpoint: Checkpoint, path: Path) -> None:
     draw_sheet(sketches, COLUMNS, path)
 
 
-def draw_sheet(sketches: Sequence[Sketch], columns: int, path: Path) -> None:
-    """Draw sketches side by side in cells of the same size, as an SVG."""
-    rows = -(-len(sketches) // columns)
-    drawing = svgwrite.Drawing(str(path), size=(columns * CELL, rows * CELL))
-    drawing.add(drawing.rect((0, 0), (columns * CELL, rows * CELL), fill="white"))
+def draw_sheet(
+    sketches: Sequence[Sketch], columns: int, path: Path, captions: bool = False
+) -> None:
+    """Draw sketches side by side in cells of the same size, as an SVG.
+
+    Args:
+        sketches: What to draw.
+        columns: Cells in a row.
+        path: The file.
+        captions: Whether the name of its class stands under each sketch.
+    """
+    height = CELL + CAPTION if captions else CELL
+    size = (columns * CELL, -(-len(sketches) // columns) * height)
+    drawing = svgwrite.Drawing(str(path), size=size)
+    drawing.add(drawing.rect((0, 0), size, fill="white"))
     pen = drawing.g(
         fill="none", stroke="black", stroke_linecap="round", stroke_linejoin="round"
     )
+    words = drawing.g(font_family="sans-serif", font_size=9, text_anchor="middle", fill="#555")
     for i, sketch in enumerate(sketches):
+        left, top = i % columns * CELL, i // columns * height
         placed = sketch.fitted(0.8 * CELL).smoothed(0.1)
-        placed = placed.moved((i % columns + 0.1) * CELL, (i // columns + 0.1) * CELL)
+        _, _, wide, high = placed.bounds
+        placed = placed.moved(left + (CELL - wide) / 2, top + (CELL - high) / 2)
         for stroke in placed.strokes:
             pen.add(drawing.polyline(np.round(stroke, 2).tolist()))
+        if captions:
+            words.add(drawing.text(sketch.label, (left + CELL / 2, top + CELL + CAPTION / 2)))
     drawing.add(pen)
+    drawing.add(words)
     drawing.save()

@@ -46,6 +46,7 @@ ABOVE_0 = click.FloatRange(min=0, min_open=True)
     help="Keep the best of so many.",
 )
 @click.option("--one-line", is_flag=True, help="Never lift the pen.")
+@click.option("--captions", is_flag=True, help="Write the class under each sketch.")
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -71,6 +72,7 @@ def main(
     guidance: float,
     best_of: int,
     one_line: bool,
+    captions: bool,
     seed: int,
     out: Path,
 ) -> None:
@@ -83,7 +85,7 @@ def main(
       Ten cats and ten owls, a class in a row:
         python -m training.sample runs/base/model.safetensors --class cat,owl -o sheet.svg
       One drawing of every class that the model knows, twenty in a row:
-        python -m training.sample quickdraw -n 1 --columns 20 -o all.svg
+        python -m training.sample quickdraw -n 1 --columns 20 --captions -o all.svg
     """  # noqa: D301
     try:
         checkpoint = load(find(model))
@@ -107,7 +109,7 @@ def main(
             progress=bar.update,
         )
     try:
-        draw_sheet(sketches, columns, out)
+        draw_sheet(sketches, columns, out, captions)
     except OSError as error:
         raise Refusal(f"{out}: cannot be written ({error})") from error
     ended = sum(sketch.finished for sketch in sketches)
