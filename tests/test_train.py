@@ -23,6 +23,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import distributions
+from vpype_cli import execute
 
 from training import dataset as datasets
 from training import sample, train
@@ -40,7 +41,7 @@ from training.dataset import Dataset
 from training.model import Batch, Sketchformer
 from training.readers import read_ndjson
 from vpype_sketchformer import sampling
-from vpype_sketchformer.checkpoint import load
+from vpype_sketchformer.checkpoint import find, load
 from vpype_sketchformer.strokes import DRAW, LIFT
 from vpype_sketchformer.transformer import (
     ANY_STROKES,
@@ -230,6 +231,80 @@ def test_models_that_cannot_be_begun_with(data: Path, tmp_path: Path) -> None:
     assert "no model 'rembrandt'" in refusal(run(train.main, *args, "rembrandt"))
     assert "not a model" in refusal(run(train.main, *args, data))
     assert not (tmp_path / "out").exists()
+
+
+# --- your own drawings -----------------------------------------------------------------
+
+BRIEF = ("--set", "steps=2")
+
+
+def write_svgs(folder: Path, word: str, count: int) -> None:
+    """Write real drawings as SVGs."""
+    folder.mkdir(parents=True)
+    for i, drawing in enumerate(islice(read_ndjson(QUICKDRAW / f"{word}.ndjson"), count)):
+        strokes = np.split(drawing.points, np.flatnonzero(drawing.pen[:-1]) + 1)
+        points = [" ".join(f"{x},{y}" for x, y in stroke) for stroke in strokes]
+        lines = "".join(f'<polyline points="{line}"/>' for line in points)
+        (folder / f"{i}.svg").write_text(
+            f'<svg xmlns="http://www.w3.org/2000/svg">{lines}</svg>'
+        )
+
+
+def test_a_model_of_your_own_drawings(tiny: Path, tmp_path: Path) -> None:
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    write_svgs(mine / "cat", "cat", 30)
+    write_svgs(mine / "my house", "house", 30)
+    (mine / "cat/0.svg").write_text("no SVG")
+    (mine / "cat/1.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    result = run(train.main, "--svg", mine, "--from", tiny, "--out", out, *BRIEF)
+    assert result.exit_code == 0, result.output
+    for number, why in ((0, "not an SVG"), (1, "no lines")):
+        assert f"{mine / 'cat' / str(number)}.svg: skipped, " in result.stderr
+        assert why in result.stderr
+
+    model = load(out / "model.safetensors")
+    assert model.classes == ("cat", "my house")
+    assert model.config == load(tiny).config
+    assert model.metadata["data"] == [*load(tiny).metadata["data"], "Drawings in 'mine'"]
+    sketches = f"sketchgen --model '{out / 'model.safetensors'}' -n 2 --class 'my house'"
+    assert not execute(sketches).is_empty()
+
+
+def test_a_few_drawings_in_one_folder_go_on_from_the_model_that_ships(tmp_path: Path) -> None:
+    """Too few for one to be on the side of validation; the folder names them."""
+    mine, out = tmp_path / "owl", tmp_path / "out"
+    write_svgs(mine, "owl", 4)
+    barely = ("--set", "steps=1", "--set", "lr=1e-9", "--set", "muon_lr=1e-9")
+    result = run(train.main, "--svg", mine, "--from", "shipped", "--out", out, *barely)
+    assert result.exit_code == 0, result.output
+    begun, shipped = load(out / "model.safetensors"), load(find("quickdraw"))
+    assert begun.classes == ("owl",)
+    owl = shipped.classes.index("owl")
+    expected = shipped.tensors["label.weight"][[owl, -1]]
+    np.testing.assert_allclose(begun.tensors["label.weight"], expected, atol=1e-6)
+
+
+def test_drawings_that_have_changed_are_another_run(tiny: Path, tmp_path: Path) -> None:
+    write_svgs(tmp_path / "mine/cat", "cat", 5)
+    args = ("--svg", tmp_path / "mine", "--from", tiny, "--out", tmp_path / "out", *BRIEF)
+    succeed(*args)
+    (tmp_path / "mine/cat").rename(tmp_path / "mine/dog")
+    assert "another run" in refusal(run(train.main, *args))
+
+
+def test_drawings_that_cannot_be_trained_on(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    empty, bad = tmp_path / "empty", tmp_path / "bad"
+    empty.mkdir()
+    bad.mkdir()
+    (bad / "drawing.svg").write_text("no SVG")
+    assert str(empty) in refusal(run(train.main, "--svg", empty, "--out", out))
+    assert str(bad) in refusal(run(train.main, "--svg", bad, "--out", out))
+    neither = refusal(run(train.main, "--out", out))
+    both = refusal(run(train.main, *arguments(data, out), "--svg", bad))
+    assert "DATA" in neither
+    assert "--svg" in both
+    assert not out.exists()
 
 
 # --- a run that was killed -------------------------------------------------------------
@@ -773,7 +848,7 @@ def test_a_sheet_of_samples(trained: Path, tmp_path: Path) -> None:
     result = run(sample.main, model, *map(str, args))
     assert result.exit_code == 0, result.output
     assert "8 sketches" in result.output
-    assert cells_of(out) == {(i % 3, i // 3) for i in range(6)}
+    assert cells_of(out) == {(i % 3, i // 3) for i in range(8)}
     first = out.read_text()
     run(sample.main, model, *map(str, args))
     assert out.read_text() == first

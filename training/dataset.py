@@ -115,6 +115,14 @@ class Dataset:
         return len(self.labels)
 
     @property
+    def digest(self) -> str:
+        """A name for these drawings, their order and their classes."""
+        digest = hashlib.blake2b(json.dumps(self.classes).encode(), digest_size=8)
+        for array in (self.points, self.pen, self.labels):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    @property
     def lengths(self) -> NDArray[np.int64]:
         """Points per drawing, (M,)."""
         return np.diff(self.starts)

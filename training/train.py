@@ -31,13 +31,19 @@ from training.batches import (
 from training.dataset import Dataset, DatasetError
 from training.export import begin_from, to_checkpoint
 from training.model import Batch, Sketchformer
+from training.prepare import Preparation, find_files
 from training.processes import add_up, join, leave, place
+from training.readers import ReaderError
 from training.report import draw_curve, draw_samples
 from training.seed import POSITIONS, Seed
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
 from vpype_sketchformer.transformer import ModelConfig
 
 Network = Sketchformer | Seed
+
+#: The model that "shipped" stands for, and the settings for training it on a few drawings.
+SHIPPED = "quickdraw"
+FINETUNE = Path(__file__).parent / "configs/finetune.toml"
 
 MODELS = ("sketchformer", "seed")
 OPTIMIZERS = ("muon", "adamw")
@@ -196,6 +202,15 @@ def training_indices(dataset: Dataset, config: TrainConfig) -> NDArray[np.int64]
     if config.only_recognized:
         chosen = chosen[dataset.recognized[chosen] != 0]
     return chosen
+
+
+def validation_indices(dataset: Dataset, config: TrainConfig) -> NDArray[np.int64]:
+    """Choose the drawings to validate with; where there are none, those of training."""
+    chosen = dataset.of("valid")
+    chosen = chosen[dataset.lengths[chosen] <= config.context]
+    if not len(chosen):
+        return training_indices(dataset, config)
+    return np.random.default_rng(0).permutation(chosen)[:VALIDATION_DRAWINGS]
 
 
 def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
@@ -416,9 +431,23 @@ class Run:
         draw_samples(checkpoint, self.folder / f"samples-{step:06d}.svg")
 
 
+def own_drawings(folder: Path) -> Dataset:
+    """Read a folder of drawings; the names of the folders in it are the classes.
+
+    Raises:
+        ReaderError: There is nothing to read.
+        DatasetError: Nothing that could be read is a drawing.
+    """
+    preparation = Preparation()
+    drawings = list(preparation.drawings(find_files([folder])))
+    if not drawings:
+        raise DatasetError(f"{folder}: no drawings in this folder.")
+    return datasets.pack(drawings, sources=[f"Drawings in '{folder.resolve().name}'"])
+
+
 def train(
     config: TrainConfig,
-    data: Path,
+    dataset: Dataset,
     out: Path,
     device: torch.device,
     begin: Checkpoint | None = None,
@@ -430,19 +459,14 @@ def train(
     rank, _ = place()
     if begin is not None:
         config = replace(config, model="sketchformer", **asdict(begin.config))
+        # Whose drawings the weights know already.
+        known = begin.metadata.get("data", [])
+        dataset = replace(dataset, sources=tuple(dict.fromkeys([*known, *dataset.sources])))
     torch.manual_seed(config.seed)
-    dataset = datasets.load(data)
     indices = training_indices(dataset, config)
-    valid = dataset.of("valid")
-    valid = np.random.default_rng(0).permutation(
-        valid[dataset.lengths[valid] <= config.context]
-    )
-    valid = valid[:VALIDATION_DRAWINGS]
-    for split, drawings in (("train", indices), ("valid", valid)):
-        if not len(drawings):
-            raise Refusal(
-                f"{data}: no drawings of up to {config.context} points in the {split} split."
-            )
+    if not len(indices):
+        raise Refusal(f"no drawings of up to {config.context} points to train on.")
+    valid = validation_indices(dataset, config)
     model: Network
     if begin is not None:
         model = begin_from(begin, dataset.classes, config.dropout)
@@ -451,15 +475,17 @@ def train(
     model.to(device).train()
     optimizers = build_optimizers(model, config)
     # Settings, and what tells one dataset from another.
-    run = Run(out, asdict(config) | {"drawings": len(indices), "scale": model.scale})
+    told = {"drawings": len(indices), "scale": model.scale, "data": dataset.digest}
+    run = Run(out, asdict(config) | told)
     first = run.restore(model, optimizers)
     parameters = sum(p.numel() for p in model.parameters())
     if rank == 0:
         run.cut_log(first)
         click.echo(
             f"{len(indices):,} drawings, {dataset.lengths[indices].sum():,} points, "
-            f"{len(dataset.classes)} classes; {parameters / 1e6:.2f} M parameters; "
-            f"step {first} to {config.steps} on {device}"
+            f"{len(dataset.classes)} classes ({np.sum(dataset.lengths > config.context):,} "
+            f"drawings of more than {config.context} points left out); "
+            f"{parameters / 1e6:.2f} M parameters; step {first} to {config.steps} on {device}"
         )
     batches = training_batches(
         dataset,
@@ -511,8 +537,19 @@ def step_seed(seed: int, step: int, rank: int) -> int:
 
 
 @click.command()
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=FINETUNE,
+)
+@click.argument(
+    "data", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--svg",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Train on the SVGs in a folder, one class per sub-folder, instead of on DATA.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -523,8 +560,8 @@ def step_seed(seed: int, step: int, rank: int) -> int:
     "--from",
     "begin",
     metavar="MODEL",
-    help="Begin with the weights and the shape of a model: the name of a bundled one, or a "
-    ".safetensors file.",
+    help="Begin with the weights and the shape of a model: 'shipped', the name of a bundled "
+    "one, or a .safetensors file.",
 )
 @click.option(
     "--set",
@@ -534,30 +571,55 @@ def step_seed(seed: int, step: int, rank: int) -> int:
     help="Change a setting. Can be repeated.",
 )
 def main(
-    config: Path, data: Path, out: Path, begin: str | None, changes: tuple[str, ...]
+    config: Path,
+    data: Path | None,
+    svg: Path | None,
+    out: Path,
+    begin: str | None,
+    changes: tuple[str, ...],
 ) -> None:
-    """Train a model on a dataset file.
+    """Train a model on a dataset file, or on a folder of your own drawings.
 
     CONFIG is a file of settings, such as those in training/configs; DATA is a file made by
     training.prepare. A run that stopped goes on where it was when the same command is given
     again.
+
+    With --svg, each SVG in the folder is one drawing, and the folder it lies in names its
+    class; CONFIG is training/configs/finetune.toml if you give none. An SVG without lines is
+    reported and skipped. For a mixture of SVGs and other drawings, see training.prepare.
+
+    Started by torchrun, each process takes its share of every batch, on its own GPU if there
+    are some; --out is then a folder that all of them see. The model is that of one process,
+    but for rounding (and dropout, which each process draws for itself).
 
     \b
     Examples:
       One minute on a laptop, to see that everything works:
         python -m training.train training/configs/tiny.toml data/quickdraw.safetensors \\
             --out runs/tiny
-      The model that ships, then another twice as wide:
+      The model that ships, then another twice as wide, on four GPUs:
         python -m training.train training/configs/base.toml data/quickdraw.safetensors \\
             --out runs/base
-        python -m training.train training/configs/base.toml data/quickdraw.safetensors \\
-            --out runs/wide --set width=512
+        torchrun --nproc-per-node 4 -m training.train training/configs/base.toml \\
+            data/quickdraw.safetensors --out runs/wide --set width=512
+      The hand of your own drawings; then draw with it:
+        python -m training.train --svg my-drawings --from shipped --out runs/mine
+        vpype sketchgen --model runs/mine/model.safetensors -n 20 show
     """  # noqa: D301
     try:
-        checkpoint = load(find(begin)) if begin else None
-        train(read_config(config, changes), data, out, join(), checkpoint)
+        settings = read_config(config, changes)
+        checkpoint = load(find(SHIPPED if begin == "shipped" else begin)) if begin else None
+        if svg and not data:
+            dataset = own_drawings(svg)
+        elif data and not svg:
+            dataset = datasets.load(data)
+        else:
+            raise click.UsageError(
+                "give either DATA, a file made by training.prepare, or --svg FOLDER."
+            )
+        train(settings, dataset, out, join(), checkpoint)
         leave()
-    except (CheckpointError, DatasetError) as error:
+    except (CheckpointError, DatasetError, ReaderError) as error:
         raise Refusal(str(error)) from error
 
 
