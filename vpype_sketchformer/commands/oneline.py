@@ -1,0 +1,147 @@
+"""`oneline`: many strokes to one unbroken line."""
+
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import vpype as vp
+import vpype_cli
+
+from vpype_sketchformer.commands.parameters import evaluate, require
+from vpype_sketchformer.sheet import CM
+
+if TYPE_CHECKING:
+    from vpype_sketchformer.continuous import Unbroken
+
+
+@click.command()
+@click.option(
+    "-t",
+    "--tolerance",
+    type=vpype_cli.LengthType(),
+    help="An end is joined with lines that are nearer than this (default: 2% of the longer "
+    "side of the drawing).",
+)
+@click.option(
+    "-b",
+    "--max-bridge",
+    type=vpype_cli.LengthType(),
+    help="Parts that are farther apart than this stay apart (default: 20% of the longer side "
+    "of the larger one).",
+)
+@click.option(
+    "--smooth/--no-smooth",
+    default=False,
+    help="Round the corners where one line goes over into another; that moves them by at most "
+    "half the tolerance (default: --no-smooth).",
+)
+@click.option(
+    "-l",
+    "--layer",
+    type=vpype_cli.LayerType(accept_multiple=True),
+    default="all",
+    help="Target layer(s) or 'all' (default: all).",
+)
+@click.pass_context
+def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], None]:
+    """Turn lines into one unbroken line for each drawing.
+
+    The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
+    parts that lie apart are bridged, by straight lines as short as possible. Nothing else is
+    added and nothing is taken away: where a drawing cannot be drawn in one go otherwise, the
+    pen goes over lines again, as little as possible in all, rather than across white paper.
+    At crossings it goes straight on where it can.
+
+    Each layer is done on its own. What lies farther apart than `--max-bridge` is taken for
+    different drawings, each with a line of its own, so that the sketches on a sheet stay
+    apart. For every layer it is said how many strokes there were and are, how many bridges
+    were built, and how much of the way goes over lines that were there already.
+
+    Examples:
+
+        A sheet of sketches, each in one line:
+
+            vpype sketchgen -n 12 -c flower,cat,bicycle oneline write lines.svg
+
+        One line from everything on the page, however far apart:
+
+            vpype read drawing.svg oneline --max-bridge 1m write line.svg
+
+        Do not bridge anything, and join only what is nearer than half a millimetre:
+
+            vpype read drawing.svg oneline -t 0.5mm --max-bridge 0 write line.svg
+
+        Round the corners where lines meet, and plot it:
+
+            vpype read drawing.svg oneline --smooth gwrite line.gcode
+    """  # noqa: D412 -- vpype's way with examples
+    return _oneline(ctx=ctx, given=given)
+
+
+@vpype_cli.global_processor
+@vpype_cli.pass_state
+def _oneline(
+    state: vpype_cli.State,
+    document: vp.Document,
+    *,
+    ctx: click.Context,
+    given: Mapping[str, Any],
+) -> vp.Document:
+    """Turn the lines of layers into unbroken ones."""
+    from vpype_sketchformer.bridging import Limits
+    from vpype_sketchformer.continuous import StrokeError, unbroken
+
+    values = evaluate(state, ctx, given)
+    for name in ("tolerance", "max_bridge"):
+        length = values[name]
+        require(
+            length is None or 0 <= length < math.inf,
+            ctx,
+            name,
+            "the length must be 0 or more.",
+        )
+    limits = Limits(values["tolerance"], values["max_bridge"])
+    layers = [
+        (lid, document.layers[lid])
+        for lid in vpype_cli.multiple_to_layer_ids(values["layer"], document)
+        if not document.layers[lid].is_empty()
+    ]
+    results = {}
+    for lid, layer in layers:
+        strokes = [np.column_stack([line.real, line.imag]) for line in layer]
+        try:
+            results[lid] = unbroken(strokes, limits, smooth=values["smooth"])
+        except StrokeError as error:
+            raise click.UsageError(f"layer {lid}: {error}") from error
+    for lid, result in results.items():
+        _report(lid, len(document.layers[lid]), result)
+        document.layers[lid] = document.layers[lid].clone(
+            [path @ [1, 1j] for path in result.paths]
+        )
+    return document
+
+
+def _report(lid: int, before: int, result: Unbroken) -> None:
+    """Say what was done to a layer."""
+    after = len(result.paths)
+    bridges = len(result.bridges)
+    said = [f"{before} {_strokes(before)} before, {after} now"]
+    if bridges:
+        said.append(
+            f"{bridges} {'bridge' if bridges == 1 else 'bridges'} "
+            f"({result.bridges.sum() / CM:.2g} cm)"
+        )
+    said.append(f"{100 * result.retraced / max(result.length, 1e-9):.0f} % retraced")
+    if math.isfinite(result.gap):
+        said.append(f"apart by {result.gap / CM:.2g} cm or more (`--max-bridge` joins them)")
+    click.echo(f"oneline: layer {lid}: {', '.join(said)}", err=True)
+
+
+def _strokes(count: int) -> str:
+    return "stroke" if count == 1 else "strokes"
