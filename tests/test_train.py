@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from torch import distributions
 from vpype_cli import execute
 
 from training import dataset as datasets
-from training import sample, train
+from training import profiling, sample, train
 from training.batches import (
     PLAIN,
     Augmentation,
@@ -896,7 +897,14 @@ def test_models_that_cannot_be_drawn_with(tiny: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
-@pytest.mark.parametrize("module", [train, sample])
+def test_a_profile_names_what_takes_long(data: Path) -> None:
+    result = run(profiling.main, CONFIGS / "tiny.toml", data, "--steps", "1")
+    assert result.exit_code == 0, result.output
+    share = re.search(r"^Optimizer.step#Muon.step +([\d.]+)%$", result.output, re.MULTILINE)
+    assert share and 0 < float(share[1]) < 100
+
+
+@pytest.mark.parametrize("module", [train, sample, profiling])
 def test_help_shows_real_commands(module: ModuleType) -> None:
     text = run(module.main, "--help").output
     assert f"    python -m {module.__name__} " in text
