@@ -19,6 +19,7 @@ import random
 import re
 import select
 import sys
+import termios
 import threading
 import time
 import tty
@@ -31,6 +32,7 @@ BANNER = "\r\nGrbl 1.1h ['$' for help]"
 RX_SIZE = 127  # of 128 bytes one stays free
 LINE_SIZE = 80
 PLANNER = 15
+STARTING = 0.05  # s from a hard reset to the banner, with nobody listening
 BRAKING = 0.03  # s of motion after a feed hold, before the scale
 WORD = re.compile(r"([A-Z])([-+]?(?:\d+\.?\d*|\.\d+))")
 KNOWN_G = {"0", "1", "4", "10", "17", "20", "21", "53", "54", "80", "90", "91", "94"}
@@ -73,7 +75,8 @@ class FakeGrbl:
     Attributes:
         speed: How many times faster than the clock it moves; infinite for no motion.
         settings: The values of ``$$``.
-        resets_on_open: Whether opening the port resets it, as most Arduinos do.
+        resets_on_open: Whether opening the port resets it, as most Arduinos do unless the
+            port was left with HUPCL off.
         z_down: Below which height the pen draws; None where M3 lowers it.
         ink: The strokes on the paper, each a list of x, y.
         faults: What will go wrong.
@@ -119,6 +122,10 @@ class FakeGrbl:
         """Appear on a new pseudo-terminal, under a name that stays."""
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
+        attributes = termios.tcgetattr(self.slave)
+        attributes[2] |= termios.HUPCL  # as a serial port has it
+        termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
+        self.drops = True
         os.set_blocking(self.master, False)
         self.port = os.ttyname(self.slave)
         if self.folder:
@@ -161,6 +168,8 @@ class FakeGrbl:
         while self.into and self.into[0][0] <= now:
             self._take(self.into.popleft()[1])
             worked = True
+        if self.starting_until and now > self.starting_until:
+            self._greet()
         self._move()
         self._parse()
         self._transmit()
@@ -182,7 +191,9 @@ class FakeGrbl:
             self._open()
             return False
         except OSError:  # nobody has the other end open
-            self.opened = False
+            if self.opened:
+                self.opened = False
+                self.drops = bool(termios.tcgetattr(self.master)[2] & termios.HUPCL)
             return False
         self._open()
         if self.latency:
@@ -196,13 +207,11 @@ class FakeGrbl:
         if not self.opened:
             self.opened = True
             self.dead = False
-            if self.resets_on_open:
+            if self.resets_on_open and self.drops:
                 self.events.append("reset by opening")
                 self._boot(hard=True)
 
     def _take(self, data: bytes) -> None:
-        if self.dead:
-            return
         for byte in data:
             self.received += 1
             for fault in [f for f in self.faults if f.byte <= self.received]:
@@ -210,7 +219,8 @@ class FakeGrbl:
                 self._fail(fault)
             if self.dead or self.master < 0:
                 return
-            self._realtime(byte)
+            if not self.starting_until:
+                self._realtime(byte)
 
     def _write(self, text: str) -> None:
         self.out.append((time.monotonic() + self.latency, f"{text}\r\n".encode("latin-1")))
@@ -250,7 +260,7 @@ class FakeGrbl:
         elif fault.kind == "answer lost":
             self.swallow = True
         elif fault.kind == "delay":
-            self.stalled_until = time.monotonic() + rng.uniform(0.2, 2.0)
+            self.stalled_until = time.monotonic() + rng.uniform(0.04, 0.8)
         else:
             fault.strike(fault.kind)
 
@@ -259,7 +269,7 @@ class FakeGrbl:
     def _realtime(self, byte: int) -> None:
         char = chr(byte)
         if char == "?":
-            if not self.critical:
+            if not self.critical and not self.homing_until:
                 self._report()
         elif byte == 0x18:
             self._soft_reset()
@@ -334,8 +344,14 @@ class FakeGrbl:
             self.machine = (0.0, 0.0, 0.0)
             self.alarmed = bool(self.settings[22])
             self.out.clear()
+            self.starting_until = time.monotonic() + STARTING
         self._clear()
         self.critical = False
+        if not hard:
+            self._greet()
+
+    def _greet(self) -> None:
+        self.starting_until = 0.0
         self._write(BANNER)
         if self.alarmed:
             self._write("[MSG:'$H'|'$X' to unlock]")
@@ -359,6 +375,7 @@ class FakeGrbl:
             self._write("[MSG:Reset to continue]")
 
     homing_until = 0.0
+    starting_until = 0.0
 
     # --- motion ---------------------------------------------------------------------------
 
@@ -366,7 +383,7 @@ class FakeGrbl:
     def down(self) -> bool:
         """Whether the pen touches the paper."""
         if self.z_down is not None:
-            return self.physical[2] <= self.z_down
+            return self.physical[2] <= self.z_down + 1e-6
         if self.s_down is not None:
             return not self.spinning or self.spindle >= self.s_down
         return self.spinning and self.spindle > 0
@@ -420,8 +437,11 @@ class FakeGrbl:
             self.stroke_open = False
 
     def move_by_hand(self, x: float, y: float) -> None:
-        """Push the pen to a place on the paper while the machine knows nothing of it."""
-        self.physical = (x, y, self.physical[2])
+        """Push the pen to a place on the paper while the machine knows nothing of it.
+
+        One on a Z axis touches the paper there.
+        """
+        self.physical = (x, y, 0.0)
 
     # --- lines ----------------------------------------------------------------------------
 
@@ -510,13 +530,13 @@ class FakeGrbl:
         """Be at home: the top right corner, where the machine's own zero is."""
         self.homing_until = 0.0
         back = -self.settings[27]
-        self.physical = (self.home[0] + back, self.home[1] + back, self.physical[2])
-        self.machine = self.planned = (back, back, self.machine[2])
+        self.physical = tuple(place + back for place in self.home)
+        self.machine = self.planned = (back, back, back)
         self.alarmed = False
         self._write("ok")
 
     #: Where the paper's origin sees the machine's home.
-    home = (290.0, 190.0)
+    home = (290.0, 190.0, 10.0)
 
     def _words(self, line: str) -> dict[str, str]:
         if not line:

@@ -27,14 +27,23 @@ if TYPE_CHECKING:
     from vpype_sketchformer.plotters.grbl_link import Machine, Status
     from vpype_sketchformer.plotters.grbl_plan import Plan
 
-#: Arrow keys as a terminal sends them, and where they lead.
-ARROWS = {"\x1b[A": (0, 1), "\x1b[B": (0, -1), "\x1b[C": (1, 0), "\x1b[D": (-1, 0)}
+#: Keys for jogging, the arrow keys as a terminal sends them, and where they lead.
+JOGS = {
+    "\x1b[A": ("Y", 1),
+    "\x1b[B": ("Y", -1),
+    "\x1b[C": ("X", 1),
+    "\x1b[D": ("X", -1),
+    "u": ("Z", 1),
+    "d": ("Z", -1),
+}
 #: What the number keys choose when jogging: steps in mm.
 STEPS = {"1": 0.1, "2": 1.0, "3": 10.0}
 #: Speed of jogging in mm/min.
 JOG_FEED = 2000
 #: How far the pen may be from where it stopped, in mm, before that is asked about.
 ASTRAY = 0.1
+#: What to do when the origin is not known.
+ORIGIN = "Put the pen to the bottom left corner of the page and say --set-origin as well."
 #: How often the progress bar is drawn, in s.
 REFRESH = 0.2
 
@@ -86,7 +95,7 @@ def _list_ports(ctx: click.Context, param: click.Parameter, value: bool) -> None
     "--set-origin",
     is_flag=True,
     help="First move the pen by keys to the bottom left corner of the page. With --yes the "
-    "corner is where the pen stands.",
+    "corner is where the pen stands (with grbl_z, touching the paper).",
 )
 @click.option("--resume", is_flag=True, help="Go on with a plot that was stopped.")
 @click.option(
@@ -181,7 +190,13 @@ class _Session:
         from vpype_sketchformer.plotters.grbl_plan import plan
 
         self.options = options
+        shown, finished = layers_around()
         gcode.check_lines(document, "grbl")
+        if len(shown) > 1 and document.page_size is None:
+            raise click.UsageError(
+                "grbl: in `forlayer` the layers fit each other only on a page; say `pagesize` "
+                "before it."
+            )
         profile = gcode.find(options["profile"], "grbl")
         values = []
         for layer in document.layers.values():
@@ -191,10 +206,9 @@ class _Session:
         self.job = Job.from_document(document).upright()
         self.plan = plan(self.job, profile, values)
         self.file = JobFile.beside(document)
-        shown, finished = layers_around()
         self.is_first = not finished
         self.more_to_come = bool(shown - finished - document.ids())
-        self.lasers = any(line.startswith("M3") for line in self.plan.lines)
+        self.on_z = any("Z" in line for line in self.plan.raise_pen)
 
     # --- what to do -----------------------------------------------------------------------
 
@@ -202,11 +216,13 @@ class _Session:
         """Plot."""
         from vpype_sketchformer.plotters.grbl_link import Machine
 
-        progress = self._progress()
-        if progress.complete:
+        known = self._known() if self.options["resume"] else None
+        if known is not None and known.complete:
             _say(f"{_names(self.plan)}: drawn already")
-            self._close(progress)
+            self._close()
             return
+        self.resumed = known is not None
+        progress = self._beginning(known)
         left = replace(self.plan, groups=self.plan.groups[progress.drawn :])
         if self.options["dry_run"]:
             self._announce(left, progress, np.zeros(0), {})
@@ -221,10 +237,10 @@ class _Session:
             self._announce(left, progress, seconds, machine.settings)
             if not self.options["yes"]:
                 click.confirm("Plot?", abort=True, err=True)
-            progress.position = None
+            progress.position, progress.lost = None, False
             self._save(progress)
             self._plot(machine, left, progress, seconds)
-        self._close(progress)
+        self._close()
 
     def _require_terminal(self, plan: Plan) -> None:
         """Refuse to go on where a question would find nobody to answer it."""
@@ -240,26 +256,20 @@ class _Session:
 
     # --- how far it got ----------------------------------------------------------------
 
-    def _progress(self) -> Progress:
-        """Return where to begin."""
-        fresh = Progress(self.job.fingerprint, self.job.count)
-        known = None
-        if self.options["resume"]:
-            known = self._resumed()
-        progress = known or fresh
+    def _beginning(self, known: Progress | None) -> Progress:
+        """Return where to begin: where it was stopped, or where the user says."""
+        progress = known or Progress(self.job.fingerprint, self.job.count)
         first = self.options["first"]
-        if first is not None and not progress.complete:
-            if not 1 <= first <= progress.strokes:
+        if first is not None:
+            if not 1 <= first <= progress.strokes + self.resumed:
                 raise click.BadParameter(
                     f"{first} is not 1 to {progress.strokes}, the strokes of the drawing.",
                     param_hint="--from",
                 )
-            progress = replace(progress, drawn=first - 1, finishing=False)
-        if progress.finishing:
-            progress = self._settled(progress)
-        return progress
+            return replace(progress, drawn=first - 1, finishing=False)
+        return self._settled(progress) if progress.finishing else progress
 
-    def _resumed(self) -> Progress | None:
+    def _known(self) -> Progress | None:
         """Return what the job file knows; None for a layer whose turn had not come."""
         jobs = self.file.load()
         known = jobs.get(key(self.job))
@@ -297,7 +307,7 @@ class _Session:
         jobs = self.file.load() if keep else {}
         self.file.save({**jobs, key(self.job): progress})
 
-    def _close(self, progress: Progress) -> None:
+    def _close(self) -> None:
         """Remove the job file once nothing is left to resume."""
         if not self.more_to_come and all(job.complete for job in self.file.load().values()):
             self.file.save({})
@@ -321,71 +331,61 @@ class _Session:
             )
         if status.state != "Idle":
             raise MachineError(f"the machine is not idle but in the state {status.state!r}.")
-        if self.lasers and machine.settings.get(32):
+        if not self.on_z and machine.settings.get(32):
             raise MachineError(
                 "the machine is in laser mode, where M3 does not move a pen; send it `$32=0`."
             )
         if self.options["set_origin"]:
             self._set_origin(machine)
-        elif self.options["resume"] and progress.drawn:
+        elif self.resumed:
             self._find_place(machine, status, progress)
-        elif machine.was_reset and not machine.settings.get(22) and any(status.position[:2]):
-            raise MachineError(
-                "the controller was just reset and has no homing, so it takes the place of "
-                f"the pen for {_at(complex(*status.position[:2]))}. Put the pen over the "
-                "bottom left corner of the page and say --set-origin."
-            )
+        elif machine.was_reset and not machine.settings.get(22):
+            here = complex(*status.position[:2])
+            if self.on_z:
+                raise MachineError(
+                    "the controller was just reset and has no homing: it does not know how "
+                    f"high the pen is. {ORIGIN}"
+                )
+            if here:
+                raise MachineError(
+                    "the controller was just reset and has no homing: it takes the place of "
+                    f"the pen for {_at(here)}. {ORIGIN}"
+                )
 
     def _set_origin(self, machine: Machine) -> None:
         """Let the user move the pen to the origin, and make it that."""
-        from vpype_sketchformer.plotters.grbl_link import RefusedError
+        from vpype_sketchformer.plotters.grbl import raise_pen
 
-        for line in self.plan.raise_pen:
-            machine.ask(line)
+        if not self.on_z:
+            raise_pen(machine, self.plan)
         if not self.options["yes"]:
-            _say("Arrow keys move the pen, 1 2 3 choose 0.1, 1, 10 mm; Enter: it is over the")
-            _say("bottom left corner of the page; q: leave it")
-            step = STEPS["2"]
-            with Keys() as keys:
-                while (pressed := keys.pressed()) not in ("\n", "\r"):
-                    machine.attend()
-                    if pressed == "q":
-                        raise click.Abort
-                    step = STEPS.get(pressed, step)
-                    if pressed in ARROWS:
-                        x, y = (step * sign for sign in ARROWS[pressed])
-                        try:
-                            machine.ask(f"$J=G91G21X{x:g}Y{y:g}F{JOG_FEED}")
-                        except RefusedError as error:
-                            _say(str(error))
-            machine.wait()
-        machine.ask("G10L20P1X0Y0")
+            _jog(machine, on_z=self.on_z)
+        machine.ask("G10L20P1X0Y0" + "Z0" * self.on_z)
+        raise_pen(machine, self.plan)
 
     def _find_place(self, machine: Machine, status: Status, progress: Progress) -> None:
         """Make sure that the machine's origin is still that of the plot it goes on with."""
         from vpype_sketchformer.plotters.grbl_link import MachineError
 
-        lost = "--home or --set-origin: put the pen over the bottom left corner of the page."
-        here = complex(*status.position[:2])
         if machine.settings.get(22):
-            return  # it was unlocked by homing, or the user answers for it
-        if progress.position is None:
-            if machine.was_reset:
-                raise MachineError(
-                    "the controller was reset and does not know where the pen is. Resume with "
-                    + lost
-                )
+            if progress.lost and not self.options["home"]:
+                raise MachineError("the machine may have lost its place; say --home as well.")
             return
-        there = complex(*progress.position)
-        if abs(here - there) <= ASTRAY:
+        if progress.lost or (progress.position is None and machine.was_reset):
+            raise MachineError(f"the machine does not know where the pen is. {ORIGIN}")
+        if progress.position is None:
+            return
+        here = complex(*status.position[:2])
+        there = complex(*progress.position[:2])
+        if abs(here - there) <= ASTRAY and not (self.on_z and machine.was_reset):
             return
         question = (
             f"The plot stopped with the pen at {_at(there)}, but the machine takes its place "
             f"for {_at(here)}. Is the pen still where it stopped?"
         )
         if not self.options["yes"] and not click.confirm(question, err=True):
-            raise MachineError(f"the machine has lost its origin. Resume with {lost}")
-        machine.ask(f"G10L20P1X{there.real:.3f}Y{there.imag:.3f}")
+            raise MachineError(f"the machine has lost its origin. {ORIGIN}")
+        machine.ask("G10L20P1X{:.3f}Y{:.3f}Z{:.3f}".format(*progress.position))
         _say(f"the machine's origin is set again: the pen is at {_at(there)}")
 
     def _check(self, machine: Machine, plan: Plan) -> Any:
@@ -450,7 +450,36 @@ class _Session:
                 change_pen=bar.ask_for_pen if self.options["pause"] else None,
                 simple=self.options["simple"],
             ).run()
-        _say(f"{_names(plan)}: drawn")
+        _say(f"{_names(self.plan)}: drawn")
+
+
+def _jog(machine: Machine, *, on_z: bool) -> None:
+    """Move the pen as keys are pressed, until Enter.
+
+    Raises:
+        click.Abort: The user gives up.
+    """
+    from vpype_sketchformer.plotters.grbl_link import RefusedError
+
+    step = STEPS["2"]
+    with Keys() as keys:
+        _say("arrow keys move the pen, 1 2 3 choose steps of 0.1, 1, 10 mm")
+        if on_z:
+            _say("u and d move it up and down; never sideways while it touches the paper")
+        where = "touches the paper in" if on_z else "is over"
+        _say(f"press Enter when it {where} the bottom left corner of the page, q to leave")
+        while (pressed := keys.pressed()) not in ("\n", "\r"):
+            machine.attend()
+            if pressed == "q":
+                raise click.Abort
+            step = STEPS.get(pressed, step)
+            axis, sign = JOGS.get(pressed, ("", 0))
+            if axis and (on_z or axis != "Z"):
+                try:
+                    machine.ask(f"$J=G91G21{axis}{sign * step:g}F{JOG_FEED}")
+                except RefusedError as error:
+                    _say(str(error))
+    machine.wait()
 
 
 def _wish(pressed: str) -> Wish | None:
@@ -517,10 +546,26 @@ def _open(port: str, baud: int) -> Iterator[Any]:
         connection = serial.Serial(port, baud, write_timeout=2, exclusive=True)
     except (OSError, ValueError) as error:
         raise click.UsageError(f"grbl: cannot open {port}: {_reason(error)}") from error
+    _keep_awake(connection)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _keep_awake(connection: Any) -> None:
+    """Leave the controller running when the port is closed.
+
+    Closing a port drops its DTR line, and raising that again at the next opening resets most
+    Arduinos, which makes them forget where the pen is.
+    """
+    try:
+        import termios
+    except ImportError:  # Windows has no such setting
+        return
+    attributes = termios.tcgetattr(connection.fileno())
+    attributes[2] &= ~termios.HUPCL
+    termios.tcsetattr(connection.fileno(), termios.TCSANOW, attributes)
 
 
 def _reason(error: Exception) -> str:

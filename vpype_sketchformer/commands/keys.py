@@ -29,6 +29,7 @@ class Keys:
         self._interrupted = False
         self._handlers: dict[int, Any] = {}
         self._saved: list[Any] | None = None
+        self._typed = ""
 
     def __enter__(self) -> Keys:
         for name in SIGNALS:
@@ -38,7 +39,7 @@ class Keys:
                     self._handlers[number] = signal.signal(number, self._interrupt)
         if TERMINAL and sys.stdin.isatty():
             self._saved = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin)
+            tty.setcbreak(sys.stdin, termios.TCSADRAIN)
         return self
 
     def __exit__(
@@ -56,13 +57,15 @@ class Keys:
         self._interrupted = True
 
     def pressed(self) -> str:
-        """Return what has been pressed since the last time: a key, or its escape sequence.
+        """Return the next key that has been pressed, an arrow as its escape sequence.
 
         Ctrl-C and other requests to end come as ``q``.
         """
         if self._interrupted:
             self._interrupted = False
             return "q"
-        if self._saved is None or not select.select([sys.stdin], [], [], 0)[0]:
-            return ""
-        return os.read(sys.stdin.fileno(), 16).decode("ascii", "ignore")
+        if self._saved is not None and select.select([sys.stdin], [], [], 0)[0]:
+            self._typed += os.read(sys.stdin.fileno(), 64).decode("ascii", "ignore")
+        length = 3 if self._typed.startswith("\x1b[") else 1
+        key, self._typed = self._typed[:length], self._typed[length:]
+        return key

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from vpype_sketchformer.plotters import grbl_link
 from vpype_sketchformer.plotters.grbl_link import (
     GO_ON,
     HOLD,
     RESET,
-    SILENCE,
     LineLostError,
     Machine,
     MachineError,
     PlaceLostError,
+    RefusedError,
     Status,
 )
 from vpype_sketchformer.plotters.grbl_plan import NEAR, Group, Plan, reached
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
 
     from vpype_sketchformer.plotters.job import Layer, Progress
 
-#: A machine that idles for so long, in s, and longer than its dwells, has lost a line.
-STALL = 5.0
 #: How long to leave a machine that does not answer to brake, and to start again, in s.
 BLIND = 1.0
 
 #: Lines that GRBL answers only when all before them has been done.
 _WAITS = re.compile(r"M|G4(?!\d)")
-_DWELL = re.compile(r"G4P([\d.]+)")
 
 
 class Wish(Enum):
@@ -112,6 +110,12 @@ def check_lines(machine: Machine, lines: Sequence[str]) -> None:
     machine.report()
 
 
+def raise_pen(machine: Machine, plan: Plan) -> None:
+    """Raise the pen, and wait until it is up."""
+    for line in plan.raise_pen:
+        machine.ask(line)
+
+
 # --- the plot -----------------------------------------------------------------------------
 
 
@@ -148,7 +152,6 @@ class Plot:
     _group: Group | None = None
     _first: int = 0  # number of the first line of the group
     _under_way: bool = False
-    _idle_since: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Draw.
@@ -180,7 +183,9 @@ class Plot:
     def _draw(self, group: Group) -> None:
         """Draw a stroke, and record it."""
         self._group, self._first, self._under_way = group, self._sent, False
-        self._send(group.lines[: group.last])
+        self._send(group.lines[:1])
+        self._drain()  # were the way there refused, what follows would be drawn from here
+        self._send(group.lines[1 : group.last])
         self.progress.finishing = True
         self.save()
         self._send(group.lines[group.last :])
@@ -236,8 +241,6 @@ class Plot:
         self.machine.attend()
         if self.machine.status is not status:
             self._look(self.machine.status, answered)
-        if self._answered != answered or not self.machine.sent:
-            self._idle_since = time.monotonic()
         self.show(float(self._passed[self._answered]), self.machine.status)
         wish = self.wish()
         if wish is Wish.ABORT:
@@ -248,23 +251,13 @@ class Plot:
         return wish
 
     def _look(self, status: Status | None, answered: int) -> None:
-        """Notice that the pen has left a stroke's beginning, and a machine that stalls."""
+        """Notice that the pen has left the beginning of a stroke."""
         assert status is not None
         if status.state in ("Alarm", "Sleep", "Check"):
-            raise MachineError(f"the machine is in the state {status.state!r}.")
+            raise PlaceLostError(f"the machine is in the state {status.state!r}.")
         if self._group and answered - self._first >= self._group.along:
             place = complex(*status.position[:2])
             self._under_way |= abs(place - self._group.points[0]) > 2 * NEAR
-        if status.state != "Idle":
-            self._idle_since = time.monotonic()
-        dwells = sum(
-            float(match[1]) for match in map(_DWELL.match, self.machine.sent) if match
-        )
-        if time.monotonic() - self._idle_since > STALL + dwells:
-            raise MachineError(
-                "the machine idles but has not answered the line "
-                f"{self.machine.sent[0]!r}: something was lost on the way."
-            )
 
     # --- stopping ---------------------------------------------------------------------------
 
@@ -277,8 +270,10 @@ class Plot:
         told = [str(reason)]
         status = complete = None
         try:
-            status = None if isinstance(reason, PlaceLostError) else self._halt()
-            complete = self._is_complete(status)
+            refused = self._answered - 1 if isinstance(reason, RefusedError) else None
+            self.progress.lost = isinstance(reason, PlaceLostError)
+            status = None if self.progress.lost else self._halt()
+            complete = self._is_complete(status, refused, type(reason) is not MachineError)
             self.machine.reset()
             if self.machine.report().state == "Alarm":
                 told.append(
@@ -286,9 +281,9 @@ class Plot:
                     "`--unlock` unlocks."
                 )
             else:
-                for line in self.plan.raise_pen:
-                    self.machine.ask(line)
+                raise_pen(self.machine, self.plan)
                 told.append("The pen is up.")
+                status = status and self.machine.report()
         except MachineError:
             self._raise_blindly()
             told.append(
@@ -308,13 +303,14 @@ class Plot:
             LineLostError: It does not answer.
         """
         self.machine.write(HOLD)
-        deadline = time.monotonic() + SILENCE
+        deadline = time.monotonic() + grbl_link.SILENCE
         while time.monotonic() < deadline:
             try:
                 status = self.machine.report()
             except LineLostError:
                 raise
             except PlaceLostError:
+                self.progress.lost = True
                 return None
             except MachineError:
                 continue  # what else it has to say does not matter any more
@@ -322,15 +318,25 @@ class Plot:
                 return None if status.state == "Alarm" else status
         raise LineLostError("the machine does not stop.")
 
-    def _is_complete(self, status: Status | None) -> bool | None:
-        """Tell whether the stroke under way is drawn to its end; None if that is not known."""
+    def _is_complete(
+        self, status: Status | None, refused: int | None, sure: bool
+    ) -> bool | None:
+        """Tell whether the stroke under way is drawn to its end; None if that is not known.
+
+        Args:
+            status: Where the machine stands; None if it has lost its place.
+            refused: Number of a line that the machine has refused.
+            sure: Whether all of the machine's answers have arrived.
+        """
         if self._group is None or not self.progress.finishing:
             return False
+        last = self._group.last
         answered = self._answered - self._first
-        if answered <= self._group.last:
+        if refused is not None:  # all the same, GRBL goes on with the lines behind it
+            answered = refused - self._first
+        if answered <= last and sure:
             return False
-        after = self._group.lines[self._group.last + 1 : answered]
-        if any(map(_WAITS.match, after)):
+        if any(map(_WAITS.match, self._group.lines[last + 1 : answered])):
             return True
         if status is None:
             return None
@@ -348,7 +354,7 @@ class Plot:
         if complete:
             self.progress.drawn += 1
         self.progress.finishing = complete is None and self.progress.finishing
-        self.progress.position = status.position[:2] if status else None
+        self.progress.position = status.position if status else None
         self.save()
 
     def _summary(self) -> str:

@@ -20,6 +20,8 @@ BAUD = 115_200
 
 STATUS, HOLD, GO_ON, RESET = b"?", b"!", b"~", b"\x18"
 
+#: A machine that idles for so long, in s, and longer than its dwells, has lost a line.
+STALL = 5.0
 #: How often a status report is asked for, in s.
 INTERVAL = 0.2
 #: A controller that says nothing for so long, in s, is gone: it always answers ``?``.
@@ -38,6 +40,7 @@ _PLACE = re.compile(rf"(MPos|WPos|WCO):({_NUMBER}),({_NUMBER}),({_NUMBER})(?:,{_
 _STATE = re.compile(r"(Idle|Run|Hold|Jog|Alarm|Door|Check|Home|Sleep|Tool)(?::\d+)?")
 _SETTING = re.compile(rf"\$(\d+)=({_NUMBER})(?: \(.*\))?")
 _ANSWER = re.compile(r"ok|error:\d+")
+_DWELL = re.compile(r"G4P([\d.]+)")
 
 Place = tuple[float, float, float]
 
@@ -119,11 +122,12 @@ class Machine:
     _offset: Place = (0.0, 0.0, 0.0)
     _partial: bytes = b""
     _heard: float = 0.0
+    _busy: float = 0.0
     _asked: float = 0.0
 
     def __post_init__(self) -> None:
         self.port.timeout = PATIENCE
-        self._heard = time.monotonic()
+        self._heard = self._busy = time.monotonic()
 
     # --- bytes ----------------------------------------------------------------------------
 
@@ -163,11 +167,11 @@ class Machine:
 
     # --- replies --------------------------------------------------------------------------
 
-    def attend(self, silence: float = SILENCE) -> list[str]:
+    def attend(self, silence: float | None = None) -> list[str]:
         """Ask for a report where one is due, read, and keep account of what comes.
 
         Args:
-            silence: How long the machine may say nothing, in s.
+            silence: How long the machine may say nothing, in s; `SILENCE` if not given.
 
         Returns:
             The feedback in brackets and the settings, which may matter to whoever asked.
@@ -184,8 +188,10 @@ class Machine:
         for text in self._received():
             if text.startswith("<"):
                 self.status = self._parse_status(text)
+                self._notice_stall(self.status)
             elif _ANSWER.fullmatch(text) and self.sent:
                 line = self.sent.popleft()
+                self._busy = time.monotonic()
                 if text != "ok":
                     raise RefusedError(f"{words(text)} in answer to the line {line!r}.")
             elif text.startswith("ALARM:"):
@@ -197,9 +203,25 @@ class Machine:
                 feedback.append(text)
             else:
                 raise MachineError(f"the machine said what no GRBL says: {text[:60]!r}.")
+        silence = SILENCE if silence is None else silence
         if time.monotonic() - self._heard > silence:
             raise LineLostError(f"the machine has been silent for {silence:.0f} s.")
         return feedback
+
+    def _notice_stall(self, status: Status) -> None:
+        """Refuse to wait for the answer of a machine that has nothing to do.
+
+        Raises:
+            MachineError: It should have answered by now.
+        """
+        if not self.sent or status.state not in ("Idle", "Check", "Alarm"):
+            self._busy = time.monotonic()
+        dwells = sum(float(match[1]) for match in map(_DWELL.match, self.sent) if match)
+        if time.monotonic() - self._busy > STALL + dwells:
+            raise MachineError(
+                f"the machine idles but has not answered the line {self.sent[0]!r}: something "
+                "was lost on the way."
+            )
 
     def _parse_status(self, text: str) -> Status:
         state, *fields = text[1:-1].split("|")
@@ -227,15 +249,17 @@ class Machine:
 
     def send(self, *lines: str) -> None:
         """Send lines, for which there has to be room."""
+        if not self.sent:
+            self._busy = time.monotonic()
         self.sent.extend(lines)
         self.write("".join(f"{line}\n" for line in lines).encode("ascii"))
 
-    def ask(self, line: str, silence: float = SILENCE) -> list[str]:
+    def ask(self, line: str, silence: float | None = None) -> list[str]:
         """Send one line and wait for its answer, however long it takes.
 
         Args:
             line: The line.
-            silence: How long the machine may say nothing, in s.
+            silence: How long the machine may say nothing, in s; `SILENCE` if not given.
 
         Returns:
             The feedback that came with the answer.

@@ -66,12 +66,12 @@ class Plan:
     def lines(self) -> list[str]:
         """All lines of the program, in order."""
         lines = list(self.raise_pen)
-        for group, following in pairwise((*self.groups, None)):
+        for before, group in pairwise((None, *self.groups)):
             assert group is not None
-            lines += group.lines
-            if following is None or following.layer is not group.layer:
+            if before is not None and before.layer is not group.layer:
                 lines += self.home
-        return lines
+            lines += group.lines
+        return [*lines, *self.home]
 
 
 def plan(job: Job, profile: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> Plan:
@@ -246,14 +246,14 @@ def drawn(plan: Plan) -> float:
 def travelled(plan: Plan) -> float:
     """Return the way with the pen up in mm, from the origin and back to it for every pen."""
     way, place = 0.0, 0j
-    for group, following in pairwise((*plan.groups, None)):
+    for before, group in pairwise((None, *plan.groups)):
         assert group is not None
-        way += abs(group.points[0] - place)
-        place = group.points[-1]
-        if following is None or following.layer is not group.layer:
+        if before is not None and before.layer is not group.layer:
             way += abs(place)
             place = 0j
-    return float(way)
+        way += abs(group.points[0] - place)
+        place = group.points[-1]
+    return float(way + abs(place))
 
 
 # --- what is known of a stroke that was stopped ---------------------------------------------

@@ -140,14 +140,17 @@ class Progress:
         strokes: How many strokes the job has.
         drawn: How many of them are drawn completely.
         finishing: Whether the next one may be drawn completely as well, for all that is known.
-        position: Where the pen stopped, in mm in the frame of the machine; None if not known.
+        position: Where the pen stopped, x, y, z in mm in the coordinates of the machine's
+            work; None if not known.
+        lost: Whether the machine has stopped in a way that may have cost it its place.
     """
 
     fingerprint: str
     strokes: int
     drawn: int = 0
     finishing: bool = False
-    position: tuple[float, float] | None = None
+    position: tuple[float, float, float] | None = None
+    lost: bool = False
 
     @property
     def complete(self) -> bool:
