@@ -6,7 +6,7 @@ with a way to brake, alarms that answer nothing until a reset, check mode, setti
 jogs. What the pen leaves on the paper is kept in `ink`, in the coordinates of the paper: those
 of the machine are lost with a hard reset, the paper's are not.
 
-    python tests/fake_grbl.py [SPEED]       prints its port and runs until it is stopped
+    python tests/fake_grbl.py [SPEED LATENCY]     prints its port and runs until it is stopped
 """
 
 from __future__ import annotations
@@ -697,6 +697,7 @@ def running(machine: FakeGrbl) -> Iterator[FakeGrbl]:
 
 
 if __name__ == "__main__":
-    fake = FakeGrbl(speed=float(sys.argv[1]) if sys.argv[1:] else 1.0)
+    speed, latency = map(float, sys.argv[1:] or (1, 0))
+    fake = FakeGrbl(speed=speed, latency=latency)
     print(fake.port, flush=True)
     fake.run(lambda: False)

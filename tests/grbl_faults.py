@@ -55,7 +55,7 @@ CUT_OFF = ("line drops", "line dead", "killed")
 #: sender hears of it: a matter of the true speed, so these plots run at that.
 REFUSALS = ("error", "garbage to it")
 #: What of a stroke's shortcut may be on the paper then, in mm.
-SHORTCUT = 1.0
+SHORTCUT = 5.0
 LIMIT = 240.0
 
 
@@ -141,6 +141,7 @@ def hurry() -> None:
     for module, name in (
         (grbl_link, "SILENCE"),
         (grbl_link, "BOOT"),
+        (grbl_link, "HOMING"),
         (grbl_link, "INTERVAL"),
         (grbl_link, "STALL"),
         (grbl, "BLIND"),
@@ -158,6 +159,7 @@ def plot(
         status = 70
         try:
             os.setsid()
+            os.close(machine.master)  # or the line could not be cut
             os.chdir(folder)
             file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

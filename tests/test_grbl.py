@@ -34,6 +34,7 @@ from hypothesis import strategies as st
 from vpype_sketchformer.plotters import grbl_link
 from vpype_sketchformer.plotters.grbl_codes import ALARMS, ERRORS, words
 from vpype_sketchformer.plotters.grbl_plan import Kinematics, compact, durations, reached
+from vpype_sketchformer.plotters.job import JobError, JobFile, Progress
 
 MM = 96 / 25.4
 PAGE = (100.0, 80.0)
@@ -427,6 +428,59 @@ def test_resume_after_forlayer_was_stopped(plot: Plot) -> None:
         vpype_cli.execute(f"forlayer grbl --yes --resume {machine.port} end", drawing())
     assert is_sound(machine, lines_only())
     assert not Path("plot.job.json").exists()
+
+
+def test_the_pen_rises_when_the_disk_is_full(
+    plot: Plot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves, save = [], JobFile.save
+
+    def full(file: JobFile, jobs: dict[str, Progress]) -> None:
+        saves.append(jobs)
+        if len(saves) > 4:
+            raise JobError("cannot write: no space left.")
+        save(file, jobs)
+
+    monkeypatch.setattr(JobFile, "save", full)
+    machine = FakeGrbl(speed=20)
+    with stopping("no space left. The pen is up.*strokes are drawn", status=2):
+        plot(machine=machine)
+    assert not machine.down
+    monkeypatch.setattr(JobFile, "save", save)
+    machine.plug_in()
+    plot("--resume", machine)
+    assert is_sound(machine)
+
+
+def test_the_pen_rises_when_the_terminal_is_gone(
+    plot: Plot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show(bar: object, passed: float, status: object) -> None:
+        if passed > 5:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("vpype_sketchformer.commands.grbl._Bar.show", show)
+    machine = FakeGrbl(speed=20)
+    with stopping("Broken pipe. The pen is up"):
+        plot(machine=machine)
+    assert not machine.down
+
+
+def test_a_file_of_another_kind_is_left_alone(plot: Plot) -> None:
+    Path("plot.job.json").write_text("mine")
+    with pytest.raises(click.UsageError, match="not a job file"):
+        plot()
+    assert Path("plot.job.json").read_text() == "mine"
+
+
+def test_an_empty_layer_does_not_end_forlayer(plot: Plot) -> None:
+    document = lines_only()
+    document.add([], 3)
+    machine = FakeGrbl(speed=FAST)
+    with running(machine):
+        vpype_cli.execute(f"forlayer grbl --yes {machine.port} end", document)
+    assert is_drawn(machine, lines_only())
+    assert not list(Path().iterdir())
 
 
 def interrupt(kind: str) -> None:

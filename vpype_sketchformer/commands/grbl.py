@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +172,12 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
     from vpype_sketchformer.plotters.grbl_link import MachineError
 
     try:
-        _Session(document, options).run()
+        if document.is_empty() and layers_around()[0]:
+            _say("nothing to draw in this layer")
+        else:
+            _Session(document, options).run()
+        if not options["dry_run"]:
+            _close(document)
     except JobError as error:
         raise click.UsageError(f"grbl: {error}") from error
     except MachineError as error:
@@ -207,7 +212,6 @@ class _Session:
         self.plan = plan(self.job, profile, values)
         self.file = JobFile.beside(document)
         self.is_first = not finished
-        self.more_to_come = bool(shown - finished - document.ids())
         self.on_z = any("Z" in line for line in self.plan.raise_pen)
 
     # --- what to do -----------------------------------------------------------------------
@@ -219,7 +223,6 @@ class _Session:
         known = self._known() if self.options["resume"] else None
         if known is not None and known.complete:
             _say(f"{_names(self.plan)}: drawn already")
-            self._close()
             return
         self.resumed = known is not None
         progress = self._beginning(known)
@@ -240,7 +243,6 @@ class _Session:
             progress.position, progress.lost = None, False
             self._save(progress)
             self._plot(machine, left, progress, seconds)
-        self._close()
 
     def _require_terminal(self, plan: Plan) -> None:
         """Refuse to go on where a question would find nobody to answer it."""
@@ -303,14 +305,10 @@ class _Session:
 
     def _save(self, progress: Progress) -> None:
         """Write down how far the plot got."""
-        keep = self.options["resume"] or not self.is_first
-        jobs = self.file.load() if keep else {}
+        jobs = self.file.load()
+        if not self.options["resume"] and self.is_first:
+            jobs.clear()
         self.file.save({**jobs, key(self.job): progress})
-
-    def _close(self) -> None:
-        """Remove the job file once nothing is left to resume."""
-        if not self.more_to_come and all(job.complete for job in self.file.load().values()):
-            self.file.save({})
 
     # --- before the first move -------------------------------------------------------------
 
@@ -398,6 +396,7 @@ class _Session:
         points = np.concatenate([[0j, place], *(group.points for group in plan.groups)])
         check_travel(machine, points)
         if self.options["check"]:
+            _say(f"the machine checks {len(plan.lines)} lines")
             check_lines(machine, plan.lines)
         kinematics = Kinematics.of(machine.settings)
         return durations(plan.lines, kinematics, (place.real, place.imag))
@@ -451,6 +450,16 @@ class _Session:
                 simple=self.options["simple"],
             ).run()
         _say(f"{_names(self.plan)}: drawn")
+
+
+def _close(document: vp.Document) -> None:
+    """Remove the job file once nothing is left to resume."""
+    shown, finished = layers_around()
+    file = JobFile.beside(document)
+    if not shown - finished - document.ids() and all(
+        progress.complete for progress in file.load().values()
+    ):
+        file.save({})
 
 
 def _jog(machine: Machine, *, on_z: bool) -> None:
@@ -563,9 +572,10 @@ def _keep_awake(connection: Any) -> None:
         import termios
     except ImportError:  # Windows has no such setting
         return
-    attributes = termios.tcgetattr(connection.fileno())
-    attributes[2] &= ~termios.HUPCL
-    termios.tcsetattr(connection.fileno(), termios.TCSANOW, attributes)
+    with suppress(termios.error):  # what is amiss with the line shows soon enough
+        attributes = termios.tcgetattr(connection.fileno())
+        attributes[2] &= ~termios.HUPCL
+        termios.tcsetattr(connection.fileno(), termios.TCSANOW, attributes)
 
 
 def _reason(error: Exception) -> str:

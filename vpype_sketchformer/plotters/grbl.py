@@ -25,6 +25,7 @@ from vpype_sketchformer.plotters.grbl_link import (
     Status,
 )
 from vpype_sketchformer.plotters.grbl_plan import NEAR, Group, Plan, reached
+from vpype_sketchformer.plotters.job import JobError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,6 +160,7 @@ class Plot:
         Raises:
             MachineError: It had to stop; says why, where, and how much is drawn. Whether the
                 stroke that was being drawn is complete is in the progress.
+            JobError: The same, for the progress could not be saved.
         """
         self._passed = np.concatenate([[0.0], np.cumsum(self.seconds)])
         try:
@@ -172,8 +174,10 @@ class Plot:
                 layer = group.layer
                 self._draw(group)
             self._go_home()
-        except MachineError as error:
+        except (MachineError, JobError) as error:
             self._stop(error)
+        except Exception as error:  # whatever it is, the pen must not stay down
+            self._stop(MachineError(f"{error or type(error).__name__}."))
 
     @property
     def _answered(self) -> int:
@@ -261,11 +265,12 @@ class Plot:
 
     # --- stopping ---------------------------------------------------------------------------
 
-    def _stop(self, reason: MachineError) -> NoReturn:
+    def _stop(self, reason: MachineError | JobError) -> NoReturn:
         """Hold, reset, raise the pen, and tell what is drawn.
 
         Raises:
             MachineError: The reason, with all that is known.
+            JobError: The same, where that was the job file.
         """
         told = [str(reason)]
         status = complete = None
@@ -290,7 +295,8 @@ class Plot:
                 "It does not answer, and may finish what is in its buffer; raise the pen by "
                 "hand if it is down."
             )
-        self._record(complete, status)
+        with suppress(JobError):  # the file as it is knows less, but nothing wrong
+            self._record(complete, status)
         if status:
             told.append("It stands at X{:.2f} Y{:.2f}.".format(*status.position))
         told.append(self._summary())

@@ -107,7 +107,7 @@ class Machine:
         options: The letters of the build, from ``$I``.
         room: How many bytes may be sent without an answer.
         status: The latest report; None after a reset, until the next one.
-        was_reset: Whether opening the port had reset the controller.
+        was_reset: Whether the controller seems to have been reset by the opening of its port.
         sent: The lines without an answer, the oldest first.
     """
 
@@ -309,8 +309,9 @@ class Machine:
         Raises:
             MachineError: There is no GRBL at this port.
         """
-        self.was_reset = self._wake(say)
-        if not self.was_reset:
+        answer = self._wake(say)
+        self.was_reset = not answer.startswith("<")
+        if not answer.startswith("Grbl"):
             self.reset()
         for text in self.ask("$I"):
             if match := re.fullmatch(r"\[OPT:(\w*),(\d+),(\d+).*\]", text):
@@ -321,26 +322,28 @@ class Machine:
                 self.settings[int(match[1])] = float(match[2])
         self.report()
 
-    def _wake(self, say: Callable[[str], None]) -> bool:
-        """Wait for a banner, or a report of standing still; tell whether it was a banner."""
-        deadline, waiting, asked = time.monotonic() + BOOT, False, 0.0
+    def _wake(self, say: Callable[[str], None]) -> str:
+        """Wait for a banner, or a report of standing still, and return it.
+
+        Returns:
+            Nothing if there is neither: after ALARM:1 and 2 GRBL listens to a reset only.
+        """
+        deadline, waiting, asked = time.monotonic() + BOOT / 2, False, 0.0
         while time.monotonic() < deadline:
             if time.monotonic() - asked > INTERVAL:
                 self.write(STATUS)
                 asked = time.monotonic()
             for text in self._received():
                 if text.startswith("Grbl"):
-                    return True
+                    return text
                 if match := re.match(rf"<({_STATE.pattern})\|", text):
                     if not replace(_NOWHERE, state=match[1]).moving:
-                        return False
+                        return text
                     deadline = time.monotonic() + BOOT
                     if not waiting:
                         waiting = True
-                        say("The machine is still moving; waiting for it to stop.")
-            if deadline - time.monotonic() < BOOT / 2 and not waiting:
-                return False  # after ALARM:1 and 2 nothing but a reset is listened to
-        raise LineLostError("the machine does not stop.")
+                        say("the machine is still moving; waiting for it to stop")
+        return ""
 
     def reset(self) -> None:
         """Reset the controller, which forgets what is in its buffers, and await its banner.

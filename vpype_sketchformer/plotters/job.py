@@ -183,13 +183,16 @@ class JobFile:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise ValueError
-            return {key: Progress(**record) for key, record in content["jobs"].items()}
+            jobs = {key: Progress(**record) for key, record in content["jobs"].items()}
+            if not all(0 <= progress.drawn <= progress.strokes for progress in jobs.values()):
+                raise ValueError
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise JobError(f"cannot read {self.path}: {error.strerror}.") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise JobError(f"{self.path} is not a job file; plot without --resume.") from error
+            raise JobError(f"{self.path} is not a job file; move it away.") from error
+        return jobs
 
     def save(self, jobs: dict[str, Progress]) -> None:
         """Write the file whole or not at all; without jobs, remove it.
