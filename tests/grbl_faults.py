@@ -112,12 +112,14 @@ class Paper:
         """How often each stroke has been drawn from its beginning to its end."""
         counts = [0] * len(self.shapes)
         for line in ink:
-            drawn = shape(np.array(line))
-            for i, wanted in enumerate(self.shapes):
+            points = np.array(line)
+            drawn = shape(points)
+            for i, (stroke, wanted) in enumerate(zip(self.strokes, self.shapes, strict=True)):
                 if (
                     abs(drawn.length - wanted.length) < 0.05
                     and shapely.hausdorff_distance(drawn, wanted, densify=0.2) < 0.02
-                    and np.abs(self.strokes[i][0] - line[0]).max() < 0.02
+                    and np.abs(stroke[0] - points[0]).max() < 0.005
+                    and all(near(corner, points) for corner in stroke[:-1])
                 ):
                     counts[i] += 1
         return counts
@@ -125,6 +127,11 @@ class Paper:
     def beyond(self, ink: list[list[tuple[float, float]]]) -> float:
         """How much ink is off the drawing, in mm."""
         return sum(shape(np.array(line)).difference(self.area).length for line in ink)
+
+
+def near(corner: np.ndarray, points: np.ndarray) -> bool:
+    """Whether a line turns at a corner."""
+    return np.abs(points - corner).max(axis=1).min() < 0.005
 
 
 def shape(points: np.ndarray) -> shapely.Geometry:

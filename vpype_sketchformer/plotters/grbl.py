@@ -278,7 +278,8 @@ class Plot:
             refused = self._answered - 1 if isinstance(reason, RefusedError) else None
             self.progress.lost = isinstance(reason, PlaceLostError)
             status = None if self.progress.lost else self._halt()
-            complete = self._is_complete(status, refused, type(reason) is not MachineError)
+            sure = isinstance(reason, AbortedError | RefusedError | JobError)
+            complete = self._is_complete(status, refused, sure)
             self.machine.reset()
             if self.machine.report().state == "Alarm":
                 told.append(
