@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -30,6 +31,7 @@ from training import dataset as datasets
 from training import profiling, sample, train
 from training.batches import (
     PLAIN,
+    TYPICAL_SHARE,
     Augmentation,
     cut_batches,
     epoch_order,
@@ -48,6 +50,7 @@ from vpype_sketchformer.transformer import (
     ANY_STROKES,
     ONE_STROKE,
     SEVERAL_STROKES,
+    TYPICAL,
     ModelConfig,
 )
 
@@ -714,6 +717,28 @@ def test_conditions_come_at_their_rates(dataset: Dataset) -> None:
     expected = np.where(np.equal(strokes, 1), ONE_STROKE, SEVERAL_STROKES)
     assert set(expected) == {ONE_STROKE, SEVERAL_STROKES}
     np.testing.assert_array_equal(batch.strokes.numpy()[told], expected[told])
+
+
+def test_typical_drawings_are_told_so_and_are_for_training_only(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    real = [dataset.drawing(i) for i in range(400)]
+    drawn = [
+        dataclasses.replace(dataset.drawing(i), typical=True)
+        for i in range(400, len(dataset))
+    ]
+    datasets.save([*real, *drawn], tmp_path / "marked.safetensors")
+    marked = datasets.load(tmp_path / "marked.safetensors")
+    assert np.flatnonzero(marked.typical).tolist() == list(range(400, len(dataset)))
+    assert set(marked.of("test")) == {i for i in dataset.of("test") if i < 400}
+    told = Augmentation(tell_strokes=0.3, tell_typical=0.5)
+    indices = np.arange(len(marked))
+    batch = make_batch(marked, indices, told, np.random.default_rng(0))
+    np.testing.assert_array_equal(batch.strokes.numpy() == TYPICAL, marked.typical)
+    unmarked = make_batch(dataset, indices, told, np.random.default_rng(0))
+    assert (unmarked.strokes.numpy() == TYPICAL).mean() == pytest.approx(0.5, abs=0.06)
+    order = epoch_order(marked, marked.of("train"), 0.6, np.random.default_rng(0))
+    assert marked.typical[order].mean() == pytest.approx(TYPICAL_SHARE, abs=0.05)
 
 
 def test_stretched_drawings_stay_in_the_frame(dataset: Dataset) -> None:

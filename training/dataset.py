@@ -41,12 +41,14 @@ class Drawing:
         pen: What happens after each point, uint8 (n,): DRAW, LIFT or END.
         label: The class.
         recognized: Whether the game recognised the drawing, where that is known.
+        typical: Whether it was chosen because everybody sees what it shows.
     """
 
     points: NDArray[np.uint8]
     pen: NDArray[np.uint8]
     label: str
     recognized: bool | None = None
+    typical: bool = False
 
     @property
     def digest(self) -> bytes:
@@ -82,7 +84,12 @@ def drawing_from_strokes(
 
 
 def split_of(drawing: Drawing) -> Split:
-    """Tell the side of a drawing: 5 % test, 5 % valid, the rest train, by its digest."""
+    """Tell the side of a drawing: 5 % test, 5 % valid, the rest train, by its digest.
+
+    Typical drawings were chosen by what they look like, so they are for training only.
+    """
+    if drawing.typical:
+        return "train"
     twentieth = int.from_bytes(drawing.digest, "little") % 20
     return "test" if twentieth == 0 else "valid" if twentieth == 1 else "train"
 
@@ -98,6 +105,7 @@ class Dataset:
         labels: Class of each drawing, an index into ``classes``, int64 (M,).
         splits: Side of each drawing, an index into ``SPLITS``, uint8 (M,).
         recognized: 1 yes, 0 no, 2 unknown, uint8 (M,).
+        typical: Drawings chosen because everybody sees what they show, bool (M,).
         classes: Names of the classes, sorted.
         sources: Where the drawings came from, with their licences.
     """
@@ -108,6 +116,7 @@ class Dataset:
     labels: NDArray[np.int64]
     splits: NDArray[np.uint8]
     recognized: NDArray[np.uint8]
+    typical: NDArray[np.bool_]
     classes: tuple[str, ...]
     sources: tuple[str, ...]
 
@@ -136,7 +145,11 @@ class Dataset:
         span = slice(self.starts[index], self.starts[index + 1])
         known = {0: False, 1: True}.get(int(self.recognized[index]))
         return Drawing(
-            self.points[span], self.pen[span], self.classes[self.labels[index]], known
+            self.points[span],
+            self.pen[span],
+            self.classes[self.labels[index]],
+            known,
+            bool(self.typical[index]),
         )
 
 
@@ -164,6 +177,7 @@ def pack(
         recognized=np.array(
             [2 if d.recognized is None else int(d.recognized) for d in drawings], np.uint8
         ),
+        typical=np.array([drawing.typical for drawing in drawings]),
         classes=names,
         sources=tuple(sources),
     )
@@ -194,6 +208,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
         "labels": dataset.labels.astype(np.int16),
         "splits": dataset.splits,
         "recognized": dataset.recognized,
+        "typical": dataset.typical,
     }
     metadata = {
         "format": FORMAT,
@@ -219,13 +234,18 @@ def load(path: Path) -> Dataset:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise DatasetError(f"{path}: not a dataset; make one with training.prepare")
+            labels = file.get_tensor("labels").astype(np.int64)
+            unmarked = "typical" not in file.keys()  # noqa: SIM118
             return Dataset(
                 points=file.get_tensor("points"),
                 pen=file.get_tensor("pen"),
                 starts=file.get_tensor("starts").astype(np.int64),
-                labels=file.get_tensor("labels").astype(np.int64),
+                labels=labels,
                 splits=file.get_tensor("splits"),
                 recognized=file.get_tensor("recognized"),
+                typical=np.zeros(len(labels), bool)
+                if unmarked
+                else file.get_tensor("typical"),
                 classes=tuple(json.loads(metadata["classes"])),
                 sources=tuple(json.loads(metadata["sources"])),
             )

@@ -29,7 +29,7 @@ class Batch:
 
     Attributes:
         labels: Classes, the null class where hidden, (B,).
-        strokes: What the model is told about the number of strokes, (B,).
+        strokes: What the model is told that the drawing is to be, (B,).
         features: Points as the network reads them, (B, T, FEATURES).
         offsets: Offsets in pixels, dequantised where they are targets, (B, T, 2).
         pens: What the pen does after each point, (B, T).
@@ -168,7 +168,7 @@ class Sketchformer(nn.Module):
         self.config, self.scale = config, scale
         self.start = nn.Embedding(classes + 1, d)
         self.label = nn.Embedding(classes + 1, d)
-        self.strokes = nn.Embedding(3, d)
+        self.strokes = nn.Embedding(4, d)
         self.pen = nn.Embedding(3, d)
         self.point = nn.Linear(FEATURES, d, bias=False)
         self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(config.layers))

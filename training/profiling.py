@@ -12,7 +12,7 @@ from torch.profiler import profile, record_function
 
 from training import dataset as datasets
 from training import train
-from training.batches import Augmentation, offset_scale, training_batches
+from training.batches import offset_scale, training_batches
 
 WARM_UP = 3
 
@@ -42,9 +42,7 @@ def main(config: Path, data: Path, steps: int) -> None:
         indices,
         points=settings.points,
         balance=settings.balance,
-        augmentation=Augmentation(
-            settings.stretch, settings.hide_label, settings.tell_strokes
-        ),
+        augmentation=train.augmentation(settings),
         seed=settings.seed,
     )
     for batch in islice(batches, WARM_UP):

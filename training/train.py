@@ -58,7 +58,7 @@ POSITIVE = (
     *("width", "heads", "layers", "mixtures", "pen_width", "context", "steps", "points"),
     *("lr", "muon_lr", "clip", "validate_every", "sample_every", "save_every"),
 )
-SHARES = ("decay", "dropout", "stretch", "hide_label", "tell_strokes")
+SHARES = ("decay", "dropout", "stretch", "hide_label", "tell_strokes", "tell_typical")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class TrainConfig:
         stretch: Augmentation: one axis shrinks by up to this share.
         hide_label: Share of drawings whose class is hidden.
         tell_strokes: Share of drawings that tell whether they are one stroke.
+        tell_typical: Share of drawings that pass for typical where none is marked as such.
         only_recognized: Leave out what the game did not recognise.
         seed: Of everything random.
         validate_every: Steps between validations.
@@ -115,6 +116,7 @@ class TrainConfig:
     stretch: float = 0.1
     hide_label: float = 0.1
     tell_strokes: float = 0.3
+    tell_typical: float = 0.2
     only_recognized: bool = True
     seed: int = 1
     validate_every: int = 500
@@ -185,6 +187,13 @@ def check(config: TrainConfig) -> None:
     require(
         config.model != "seed" or config.context <= POSITIONS,
         f"context must be at most {POSITIONS} for the seed.",
+    )
+
+
+def augmentation(config: TrainConfig) -> Augmentation:
+    """Return what is done to drawings in training."""
+    return Augmentation(
+        config.stretch, config.hide_label, config.tell_strokes, config.tell_typical
     )
 
 
@@ -492,7 +501,7 @@ def train(
         indices,
         points=config.points,
         balance=config.balance,
-        augmentation=Augmentation(config.stretch, config.hide_label, config.tell_strokes),
+        augmentation=augmentation(config),
         seed=config.seed,
         first_step=first,
     )

@@ -23,7 +23,7 @@ from safetensors import numpy as safetensors
 from vpype_sketchformer.transformer import ModelConfig, expected_shapes
 
 FORMAT = "sketchformer"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".safetensors"
 MODELS = Path(__file__).parent / "models"
 
@@ -106,7 +106,7 @@ def load(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            _check_format(path, header.get("format", ""))
+            version = _version(path, header.get("format", ""))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, AttributeError, TypeError) as error:
         # The last two are how safetensors refuses types that NumPy does not have.
@@ -123,6 +123,10 @@ def load(path: Path) -> Checkpoint:
         raise damaged from error
     if not (_is_possible(config, len(tensors)) and 0 < scale < math.inf and classes):
         raise damaged
+    table = tensors.get("strokes.weight")
+    if version == 1 and table is not None and len(table):
+        # The first models know of nothing typical: that is anything, to them.
+        tensors["strokes.weight"] = np.concatenate([table, table[:1]])
     weights = {
         name: _weight(path, name, tensors.get(name), shape)
         for name, shape in expected_shapes(config, len(classes)).items()
@@ -130,7 +134,8 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(config, weights, classes, scale, metadata, path.stem)
 
 
-def _check_format(path: Path, text: str) -> None:
+def _version(path: Path, text: str) -> int:
+    """Return the version of a file's format, if it can be read."""
     match = re.fullmatch(FORMAT + "-([0-9]{1,9})", text)
     if not match:
         raise CheckpointError(f"{path}: not a model of vpype-sketchformer.")
@@ -139,6 +144,7 @@ def _check_format(path: Path, text: str) -> None:
             f"{path}: made for a newer vpype-sketchformer (format {match[1]}, this one reads "
             f"{VERSION}); upgrade with 'pipx inject --force vpype vpype-sketchformer'."
         )
+    return int(match[1])
 
 
 def _is_possible(config: ModelConfig, tensors: int) -> bool:

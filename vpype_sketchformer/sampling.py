@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 from vpype_sketchformer.checkpoint import Checkpoint
 from vpype_sketchformer.strokes import DRAW, END, LIFT, Sketch
 from vpype_sketchformer.transformer import (
-    ANY_STROKES,
     ONE_STROKE,
+    TYPICAL,
     Cache,
     Mixture,
     Transformer,
@@ -153,8 +153,8 @@ class _Style:
 
     @property
     def strokes(self) -> int:
-        """What the model is told about the number of strokes."""
-        return ONE_STROKE if self.one_line else ANY_STROKES
+        """What the model is told that the drawing is to be."""
+        return ONE_STROKE if self.one_line else TYPICAL
 
 
 def _draw_all(

@@ -38,8 +38,9 @@ PERIODS = 512.0 / 2.0 ** np.arange(7)
 #: How many numbers describe a point to the network.
 FEATURES = 8 + 4 * len(PERIODS)
 
-#: What is known about the number of strokes: the index into the embedding.
-ANY_STROKES, ONE_STROKE, SEVERAL_STROKES = 0, 1, 2
+#: What the drawing is to be, beside its class, the index into the embedding: anything that
+#: people draw, of one stroke, of several, or typical, so that everybody sees what it shows.
+ANY_STROKES, ONE_STROKE, SEVERAL_STROKES, TYPICAL = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
     shapes: dict[str, tuple[int, ...]] = {
         "start.weight": (classes + 1, d),
         "label.weight": (classes + 1, d),
-        "strokes.weight": (3, d),
+        "strokes.weight": (4, d),
         "pen.weight": (3, d),
         "point.weight": (d, FEATURES),
         "mixture.weight": (6 * config.mixtures, d),
@@ -265,7 +266,7 @@ class Transformer:
         self._rates = ROPE_BASE ** (-np.arange(half) / half)
 
     def embed_start(self, labels: NDArray[np.intp], strokes: NDArray[np.intp]) -> Array:
-        """Embed the start token: classes (n,) and what is known of the strokes (n,)."""
+        """Embed the start token: classes (n,) and what the drawings are to be (n,)."""
         w = self.weights
         return w["start.weight"][labels] + w["strokes.weight"][strokes]  # (n, width)
 

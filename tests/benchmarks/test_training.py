@@ -13,7 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from training import dataset as datasets
 from training import train
-from training.batches import Augmentation, offset_scale, training_batches
+from training.batches import offset_scale, training_batches
 from training.dataset import Dataset
 from training.readers import read_ndjson
 from training.seed import Seed
@@ -87,7 +87,7 @@ def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
         indices,
         points=config.points,
         balance=config.balance,
-        augmentation=Augmentation(config.stretch, config.hide_label, config.tell_strokes),
+        augmentation=train.augmentation(config),
         seed=config.seed,
     )
     for step in count():
