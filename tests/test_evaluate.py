@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from scipy.spatial import cKDTree
 
 from training import dataset as datasets
-from training import judge, seed
+from training import distill, judge, seed
 from training.evaluate import main as evaluate
 from training.evaluation import metrics, samples
 from training.evaluation.likelihood import likelihood
@@ -212,3 +212,23 @@ def test_pictures_show_all_strokes() -> None:
     assert np.ptp(rows) == pytest.approx((judge.SIZE - 2 * judge.MARGIN) / 2, abs=2)
     dot = picture[rows.max(), columns[rows == rows.max()]]
     assert len(dot) <= 3
+
+
+def test_distilled_drawings_are_what_the_judge_recognises(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "typical.safetensors"
+    words = (folder / "newborn.safetensors", data, "-o", out, "--per-class", 6)
+    result = CliRunner().invoke(distill.main, [*map(str, words), "--judges", str(folder)])
+    assert result.exit_code == 0, result.output
+    real, both = datasets.load(data), datasets.load(out)
+    count = len(real)
+    np.testing.assert_array_equal(both.points[: len(real.points)], real.points)
+    np.testing.assert_array_equal(both.splits[:count], real.splits)
+    assert not both.typical[:count].any()
+    assert both.typical[count:].all()
+    typical = np.arange(count, len(both))
+    assert 0 < len(typical) < 18, "scribbles, and some answer must be right by chance"
+    judged = judge.load(folder / "raster.safetensors", both)
+    _, logits = judge.look(judged, both, typical)
+    np.testing.assert_array_equal(logits.argmax(axis=1), both.labels[typical])
