@@ -19,6 +19,7 @@ import vpype_cli
 
 from vpype_sketchformer.commands import options
 from vpype_sketchformer.commands.drawing import (
+    PREFIX,
     Run,
     add,
     extend_page,
@@ -158,6 +159,13 @@ class _Run(Run):
 )
 @options.model
 @options.seed
+@click.option(
+    "--only",
+    type=vpype_cli.IntegerType(),
+    metavar="NUMBER",
+    help="Draw but this one of the sketches, counted from 1: with the same --seed, one sketch "
+    "of a sheet again, alone.",
+)
 @click.option("--list-classes", is_flag=True, help="List the model's classes and exit.")
 @click.pass_context
 def sketchgen(
@@ -251,7 +259,8 @@ def _sketchgen(
     _check(ctx, values)
     drawing = _drawing(ctx, values, run.checkpoint(values["model"]).classes)
     grid, cell = _grid(state, ctx, place, values["grid"])
-    count = values["count"] or (math.prod(grid) if grid else 1)
+    only = values["only"]
+    count = 1 if only else values["count"] or (math.prod(grid) if grid else 1)
     frame = _frame(state, place.blocks)
     sheet = _plan(document, frame, count, grid=grid, cell=cell, size=values["size"])
     by = values["layers"]
@@ -263,17 +272,24 @@ def _sketchgen(
         vpype_cli.LayerType.NEW if fresh else values["layer"], document
     )
 
-    dealt = run.dealt
+    first = only - 1 if only else run.dealt
     left = 1 if varies(given) else _runs_left(state, place.blocks)
-    for i, sketch in enumerate(run.deal(drawing, count, count * left)):
+    if only:
+        sketches = run.draw(drawing, range(first, only))
+    else:
+        sketches = run.deal(drawing, count, count * left)
+    for i, sketch in enumerate(sketches):
         name = {
             "one": ", ".join(drawing.classes) if len(drawing.classes) <= 3 else "sketches",
             "class": sketch.label,
-            "sketch": f"{sketch.label} {dealt + i + 1}",
+            "sketch": f"{sketch.label} {first + i + 1}",
             "page": f"page {i // sheet.cells + 1}",
         }[by]
         lid = first_layer if by == "one" else run.layer_id(name, document, first_layer)
         add(document, sheet.place(sketch, i, values["smooth"]), lid, name)
+        if by == "sketch":
+            document.layers[lid].set_property(f"{PREFIX}seed", drawing.seed)
+            document.layers[lid].set_property(f"{PREFIX}number", first + i + 1)
         state.target_layer_id = lid
 
     properties = asdict(drawing) | {"class": ", ".join(values["classes"]) or "random"}
@@ -292,6 +308,8 @@ def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
     require(
         size is None or 0 < size < math.inf, ctx, "size", "the size must be greater than zero."
     )
+    only = values["only"]
+    require(only is None or only >= 1, ctx, "only", f"{only} is not at least 1.")
 
 
 def _drawing(ctx: click.Context, values: Mapping[str, Any], known: Sequence[str]) -> _Drawing:
