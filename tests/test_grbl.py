@@ -448,7 +448,11 @@ def test_the_pen_rises_when_the_disk_is_full(
     assert not machine.down
     monkeypatch.setattr(JobFile, "save", save)
     machine.plug_in()
-    plot("--resume", machine)
+    with pytest.raises(click.UsageError, match="may be drawn or not"):
+        plot("--resume", machine)
+    drawn = Paper(drawing()).times_drawn(machine.ink)[1]
+    machine.plug_in()
+    plot(f"--resume --from {2 + drawn}", machine)
     assert is_sound(machine)
 
 
