@@ -9,7 +9,7 @@ and of the five worst. For a run of the seed's recipe, give its state.pt.
 samples: as many samples of each class as real drawings, judged by the networks of
 training.judge: how often they name the class (beside it the same for real drawings: the
 ceiling); Fréchet and kernel distance of what the raster judge sees, precision and recall;
-median distance to the nearest of 400 training drawings of the class (copies would be nearer
+median distance to the nearest of 200 training drawings of the class (copies would be nearer
 than real drawings are); distance of strokes, points, ink and aspect from the real drawings',
 in their standard deviations. "real" are test drawings against other test drawings. Mean and
 standard deviation over the seeds.
@@ -172,7 +172,7 @@ def show_completion(
     show_default=True,
 )
 @click.option(
-    "--per-class", type=click.IntRange(1), default=4, show_default=True, help="Samples."
+    "--per-class", type=click.IntRange(1), default=3, show_default=True, help="Samples."
 )
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
 @click.option(

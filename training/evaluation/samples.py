@@ -21,7 +21,7 @@ from vpype_sketchformer.strokes import DRAW, FRAME, Sketch
 #: Judge whose features stand for a drawing in the distances.
 SIGHT = "raster"
 #: Training drawings of each class, at most, that copies are looked for among.
-ORIGINALS = 400
+ORIGINALS = 200
 
 
 @dataclass(frozen=True)
