@@ -724,8 +724,7 @@ def test_typical_drawings_are_told_so_and_are_for_training_only(
 ) -> None:
     real = [dataset.drawing(i) for i in range(400)]
     drawn = [
-        dataclasses.replace(dataset.drawing(i), typical=True)
-        for i in range(400, len(dataset))
+        dataclasses.replace(dataset.drawing(i), typical=True) for i in range(400, len(dataset))
     ]
     datasets.save([*real, *drawn], tmp_path / "marked.safetensors")
     marked = datasets.load(tmp_path / "marked.safetensors")
