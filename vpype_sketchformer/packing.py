@@ -17,7 +17,7 @@ import numpy as np
 import shapely
 import shapely.affinity
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft
 
 from vpype_sketchformer.designs import Design
 from vpype_sketchformer.sheet import CM
@@ -46,6 +46,10 @@ SMALLEST, LARGEST = 0.6, 1.7
 
 #: How closely the largest size that fits is found, and how long designs seek better places.
 BISECTIONS, ROUNDS = 7, 5
+
+#: By which power of the distance designs push each other, and how wide the border is that
+#: pushes them back, in cells.
+POWER, BORDER = 3, 12
 
 #: Segments of a quarter of a circle in shapes' corners.
 ARC = 4
@@ -373,26 +377,54 @@ def _spread(
     footprints: Sequence[_Footprint],
     corners: Sequence[tuple[int, int]],
 ) -> list[tuple[int, int]]:
-    """Move designs, one after the other, to where most white is around them."""
+    """Move designs, one after the other, to where others and the border push them least."""
     corners = list(corners)
     taken = np.zeros(shape, bool)
     for corner, footprint in zip(corners, footprints, strict=True):
         _stamp(taken, corner, footprint.cells, True)
+    push = _Push.on(shape)
     for _ in range(ROUNDS):
         before = list(corners)
         for i, footprint in enumerate(footprints):
             cells = footprint.cells
             _stamp(taken, corners[i], cells, False)
-            distance = ndimage.distance_transform_edt(np.pad(~taken, 1))[1:-1, 1:-1]
-            crowd = _correlate(1 / np.maximum(distance, 0.5) ** 2, cells)
             free = _correlate(taken.astype(float), cells) < 0.5
             row, column = np.ogrid[: free.shape[0], : free.shape[1]]
             far = np.hypot(row - corners[i][0], column - corners[i][1]) > max(cells.shape)
+            crowd = _correlate(push.by(taken), cells)
             corners[i] = _least(np.where(free & ~far, crowd, np.inf))
             _stamp(taken, corners[i], cells, True)
         if corners == before:
             break
     return corners
+
+
+@dataclass(frozen=True, eq=False)
+class _Push:
+    """How what is on a page, and its border, push others away: by a power of the distance.
+
+    Attributes:
+        spectrum: Of the push of a single cell.
+        shape: The shape behind the spectrum.
+    """
+
+    spectrum: NDArray[np.complex128]
+    shape: tuple[int, int]
+
+    @classmethod
+    def on(cls, shape: tuple[int, int]) -> _Push:
+        rows, columns = (fft.next_fast_len(2 * (n + 2 * BORDER), real=True) for n in shape)
+        y = np.minimum(np.arange(rows), rows - np.arange(rows))[:, None]
+        x = np.minimum(np.arange(columns), columns - np.arange(columns))
+        kernel = 1 / np.maximum(np.hypot(x, y), 1) ** POWER
+        return cls(fft.rfft2(kernel), (rows, columns))
+
+    def by(self, taken: Cells) -> Field:
+        """Return the push on each cell by those that are taken, and by the border."""
+        framed = np.pad(taken, BORDER, constant_values=True).astype(float)
+        pushed = fft.irfft2(fft.rfft2(framed, self.shape) * self.spectrum, self.shape)
+        rows, columns = taken.shape
+        return pushed[BORDER : BORDER + rows, BORDER : BORDER + columns]
 
 
 def _stamp(taken: Cells, corner: tuple[int, int], cells: Cells, value: bool) -> None:
