@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import shapely
@@ -12,6 +13,7 @@ from scipy.spatial import Delaunay, cKDTree
 from vpype_sketchformer.network import (
     Flags,
     Floats,
+    Groups,
     Indices,
     Links,
     Network,
@@ -61,10 +63,17 @@ class Limits:
         """Return how far an end may be from what it joins, in a drawing of this size."""
         return TOLERANCE * size if self.tolerance is None else self.tolerance
 
-    def gaps(self, size: float, least: float) -> float:
-        """Return how far parts of one drawing may be apart; the larger is of this size."""
-        bridge = max(NEARNESS * size, least) if self.max_bridge is None else self.max_bridge
-        return max(bridge, self.joins(size))
+    def gaps(self, size: float, least: float, within: bool) -> float:
+        """Return how far parts of one drawing may be apart.
+
+        Args:
+            size: The longer side of the larger part.
+            least: Default limit for the smallest of parts.
+            within: Whether one part lies within the other, as eyes do in a face.
+        """
+        if self.max_bridge is not None:
+            return max(self.max_bridge, self.joins(size))
+        return size if within else max(NEARNESS * size, least, self.joins(size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,29 +195,29 @@ def _shortest(pairs: Indices, points: Points, part: Indices, tip: Flags) -> Indi
     return pairs[order[first]]
 
 
-class _Groups:
-    """Parts put together, the union-find way; each group has its box."""
+class _Boxes(Groups):
+    """Parts put together, with the box around each group."""
 
     def __init__(self, corners: Floats) -> None:
-        self.parent = list(range(len(corners)))
+        super().__init__(len(corners))
         self.corners = corners.copy()
 
-    def find(self, part: int) -> int:
-        while self.parent[part] != part:
-            self.parent[part] = part = self.parent[self.parent[part]]
-        return part
-
     def unite(self, a: int, b: int) -> bool:
-        """Put two groups together; tell whether they were not yet."""
         a, b = self.find(a), self.find(b)
-        if a == b:
-            return False
-        self.parent[b] = a
-        self.corners[a, 0] = np.minimum(self.corners[a, 0], self.corners[b, 0])
-        self.corners[a, 1] = np.maximum(self.corners[a, 1], self.corners[b, 1])
-        return True
+        low = np.minimum(self.corners[a, 0], self.corners[b, 0])
+        high = np.maximum(self.corners[a, 1], self.corners[b, 1])
+        self.corners[a] = self.corners[b] = low, high
+        return super().unite(a, b)
+
+    def nested(self, a: int, b: int) -> bool:
+        """Tell whether the box of one group lies within that of the other."""
+        a, b = self.find(a), self.find(b)
+        outer = np.minimum(self.corners[a, 0], self.corners[b, 0])
+        outer = np.stack([outer, np.maximum(self.corners[a, 1], self.corners[b, 1])])
+        return bool((outer == self.corners[[a, b]]).all(axis=(1, 2)).any())
 
     def size(self, part: int) -> float:
+        """Return the longer side of the group that a part belongs to."""
         low, high = self.corners[self.find(part)].tolist()
         return max(high[0] - low[0], high[1] - low[1])
 
@@ -220,7 +229,7 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
         The number of each part's drawing, and the shortest way between two drawings (inf if
         there is only one).
     """
-    groups = _Groups(boxes(network, network.parts))
+    groups = _Boxes(boxes(network, network.parts))
     order = np.argsort(gaps.links.lengths, kind="stable")
     least = SPECK * float(np.ptp(groups.corners, axis=(0, 1)).max())
     parts = gaps.parts[order].tolist()
@@ -229,7 +238,8 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
     while grown:  # what has grown may reach farther
         grown, ways, left = False, left, []
         for length, (a, b) in ways:
-            if length <= limits.gaps(max(groups.size(a), groups.size(b)), least):
+            size = max(groups.size(a), groups.size(b))
+            if length <= limits.gaps(size, least, within=groups.nested(a, b)):
                 grown |= groups.unite(a, b)
             elif groups.find(a) != groups.find(b):
                 left.append((length, [a, b]))
@@ -249,7 +259,7 @@ def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) 
     Returns:
         Indices of gaps.
     """
-    groups = _Groups(boxes(network, network.parts))
+    groups = Groups(int(network.parts.max()) + 1)
     for a, b in network.parts[joins.pieces].tolist():
         groups.unite(a, b)
     inside = np.flatnonzero(drawings[gaps.parts[:, 0]] == drawings[gaps.parts[:, 1]])
@@ -274,6 +284,7 @@ def find_joins(network: Network, tolerance: Floats) -> Links:
     limit = tolerance[ends[:, 0]]
     points = network.nodes[nodes]
 
+    @cache
     def reach(end: int) -> dict[int, float]:
         """Return how far nodes are along the ink, if it is no gap (Dijkstra 1959)."""
         found: dict[int, float] = {}

@@ -9,10 +9,10 @@ chosen here: at every crossing as straight as it can be.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import shapely
@@ -22,6 +22,7 @@ from vpype_sketchformer.bridging import Limits
 from vpype_sketchformer.network import (
     JOIN,
     Floats,
+    Groups,
     Indices,
     Network,
     Points,
@@ -228,65 +229,52 @@ def _pair_greedily(halves: Indices, headings: Points, partner: Indices) -> None:
             partner[a], partner[b] = b, a
 
 
-#: A change of partners: what it costs, the node, and two halves with their partners.
+#: A change of partners: what it costs, the node, and two halves, each with its partner.
 _Change = tuple[float, int, int, int, int, int]
 
 
 def _unite(
-    ends: Indices,
-    halves: list[int],
-    offsets: list[int],
-    headings: Points,
-    partner: list[int],
+    ends: Indices, halves: list[int], offsets: list[int], headings: Points, partner: list[int]
 ) -> list[int]:
     """Change partners until each part is a single trail."""
     mates = np.array(partner)
     paired = np.flatnonzero(mates >= 0)
-    trail = components(np.column_stack([paired, mates[paired]]) >> 1, len(ends)).tolist()
-    parent = list(range(len(trail)))
+    trail = components(np.column_stack([paired, mates[paired]]) >> 1, len(ends))
+    at, trail_at = ends.ravel(), np.repeat(trail, 2)
+    trails = Groups(len(ends))
 
-    def find(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
+    def changes(node: int) -> Iterator[_Change]:
+        """Yield what can be changed at a node: who goes with whom."""
+        here = halves[offsets[node] : offsets[node + 1]]
+        turns = _turn(headings[here][:, None], headings[here]).tolist()
+        group = [trails.find(int(trail_at[half])) for half in here]
+        mate = [here.index(partner[half]) if partner[half] >= 0 else -1 for half in here]
 
-    def changes(node: int) -> list[_Change]:
-        """Return what can be changed at a node: the cost, the node, and two pairs."""
-        here = [h for h in halves[offsets[node] : offsets[node + 1]] if partner[h] >= 0]
-        if len({find(trail[h >> 1]) for h in here}) < 2:
-            return []
-        array = np.array(here)
-        mates = np.array([partner[h] for h in here])
-        trails = np.array([find(trail[h >> 1]) for h in here])
-        i, j = np.nonzero(trails[:, None] < trails)
-        now = _turn(headings[array], headings[mates])
-        cost = (
-            _turn(headings[array[i]], headings[array[j]])
-            + _turn(headings[mates[i]], headings[mates[j]])
-            - now[i]
-            - now[j]
-        )
-        found = np.stack([array[i], mates[i], array[j], mates[j]], axis=1)
-        return [
-            (c, node, *four) for c, four in zip(cost.tolist(), found.tolist(), strict=True)
-        ]
+        def turn(i: int, j: int) -> float:
+            return float(turns[i][j]) if min(i, j) >= 0 else 0.0
 
-    queue = [
-        change
-        for node in range(len(offsets) - 1)
-        if offsets[node + 1] - offsets[node] >= 4
-        for change in changes(node)
-    ]
+        for i, j in combinations(range(len(here)), 2):
+            if group[i] != group[j]:
+                k, m = mate[i], mate[j]
+                cost = turn(i, j) + turn(k, m) - turn(i, k) - turn(j, m)
+                a, b = here[i], here[j]
+                yield cost, node, a, partner[a], b, partner[b]
+
+    first, last = np.full(len(offsets) - 1, len(ends)), np.full(len(offsets) - 1, -1)
+    np.minimum.at(first, at, trail_at)
+    np.maximum.at(last, at, trail_at)
+    queue = [change for node in np.flatnonzero(first < last) for change in changes(int(node))]
     heapq.heapify(queue)
     while queue:
         _, node, a, c, b, d = heapq.heappop(queue)
-        one, other = find(trail[a >> 1]), find(trail[b >> 1])
-        if one == other or partner[a] != c or partner[b] != d:
+        if partner[a] != c or partner[b] != d:
             continue
-        partner[a], partner[b], partner[c], partner[d] = b, a, d, c
-        parent[one] = other
-        for change in changes(node):
-            heapq.heappush(queue, change)
+        if trails.unite(int(trail_at[a]), int(trail_at[b])):
+            for one, other in ((a, b), (b, a), (c, d), (d, c)):
+                if one >= 0:
+                    partner[one] = other
+            for change in changes(node):
+                heapq.heappush(queue, change)
     return partner
 
 
@@ -323,7 +311,7 @@ def _path(network: Network, trail: Sequence[int], deviation: float) -> Points:
     pieces = np.array(trail) >> 1
     lines = [network.pieces[half >> 1][:: -1 if half & 1 else 1] for half in trail]
     path = _without_repeats(lines, network.resolution)
-    if deviation <= 0 or len(path) < 3:
+    if deviation <= 0 or len(trail) < 2 or len(path) < 3:
         return path
     stops = np.cumsum(network.lengths[pieces]).tolist()
     joints: list[tuple[float, float]] = []
@@ -349,8 +337,9 @@ def _rounded(path: Points, joints: Sequence[tuple[float, float]], deviation: flo
                 parts += [stretch(path, done, first), curve]
                 done = last
                 break
-    lines = [*parts, stretch(path, done, length)]
-    return np.concatenate(lines)
+    rounded = np.concatenate([*parts, stretch(path, done, length)])
+    new = np.diff(rounded, axis=0).any(axis=1)
+    return rounded[np.concatenate([[True], new])]
 
 
 def _curve(sharp: Points) -> Points | None:
@@ -396,6 +385,7 @@ def _without_repeats(lines: Sequence[Points], resolution: float) -> Points:
     off = np.abs(back[:, 0] * ahead[:, 1] - back[:, 1] * ahead[:, 0])
     off = off / np.hypot(*(back + ahead).T).clip(resolution)
     straight = (off <= resolution) & ((back * ahead).sum(axis=1) > 0)
-    keep = np.ones(len(points), bool)
-    keep[1:-1] = ~(straight & seams[1:-1])
-    return points[keep]
+    spare = np.zeros(len(points), bool)
+    spare[1:-1] = straight & seams[1:-1]
+    spare[1:] &= ~spare[:-1]  # each was looked at with both neighbours there
+    return points[~spare]

@@ -107,6 +107,25 @@ def components(edges: Indices, count: int) -> Indices:
     return connected_components(graph, directed=False)[1].astype(np.intp)
 
 
+class Groups:
+    """Things put together, by union-find."""
+
+    def __init__(self, count: int) -> None:
+        self.parent = list(range(count))
+
+    def find(self, thing: int) -> int:
+        """Return the one that stands for a thing's group."""
+        while self.parent[thing] != thing:
+            self.parent[thing] = thing = self.parent[self.parent[thing]]
+        return thing
+
+    def unite(self, a: int, b: int) -> bool:
+        """Put the groups of two things together; tell whether they were apart."""
+        a, b = self.find(a), self.find(b)
+        self.parent[b] = a
+        return a != b
+
+
 def by_node(edges: Indices, count: int) -> tuple[list[int], list[int]]:
     """List the halves of edges (e, 2) at each node: half 2 i + k is at side k of edge i.
 

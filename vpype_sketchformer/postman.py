@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
@@ -20,6 +21,9 @@ from vpype_sketchformer.network import Flags, Floats, Indices, components
 
 #: So many odd nodes are matched at once, exactly; a part that has more is divided.
 BLOCK = 160
+
+#: So many nodes go into one linear program: it has its fixed costs.
+BATCH = 400
 
 #: Partners that the linear program begins with for each node.
 NEAREST = 6
@@ -46,7 +50,7 @@ def repeat(edges: Indices, lengths: Floats, count: int) -> Indices:
     network = _Simple(edges, lengths, count)
     odd = np.bincount(edges.ravel(), minlength=count) % 2 == 1
     part = components(edges, count)
-    chosen = np.zeros(len(edges), bool)
+    again = np.zeros(len(edges), bool)
     problems: list[_Problem] = []
     order = np.argsort(part, kind="stable")
     for nodes in np.split(order, np.cumsum(np.bincount(part))[:-1]):
@@ -54,12 +58,26 @@ def repeat(edges: Indices, lengths: Floats, count: int) -> Indices:
         if 2 < number <= BLOCK:
             problems.append(_Problem(network, nodes, odd, is_open=True))
         elif number > BLOCK:
-            chosen[_repeat_in_blocks(network, nodes, odd)] ^= True
+            blocks, crossed, left = _divide(network, nodes, odd)
+            again[crossed] ^= True
+            problems += [
+                _Problem(network, block, left) for block in blocks if left[block].any()
+            ]
+    longest: dict[int, tuple[float, Indices]] = {}
     for batch in _batches(problems):
         for problem, pairs in zip(batch, _match_all(batch), strict=True):
             for pair in pairs:
-                chosen[problem.route(*pair)] ^= True
-    return np.flatnonzero(chosen)
+                route = problem.route(*pair)
+                again[route] ^= True
+                if not problem.is_open:
+                    label = int(part[problem.nodes[0]])
+                    best = longest.get(label, (-1.0, route))
+                    longest[label] = max(
+                        best, (problem.weights[*pair], route), key=itemgetter(0)
+                    )
+    for _, route in longest.values():  # the ends of the path: what is between them is spared
+        again[route] ^= True
+    return np.flatnonzero(again)
 
 
 class _Simple:
@@ -92,7 +110,9 @@ class _Problem:
             first and the last node stand for the ends of the path, which may be anywhere.
     """
 
-    def __init__(self, network: _Simple, nodes: Indices, odd: Flags, is_open: bool) -> None:
+    def __init__(
+        self, network: _Simple, nodes: Indices, odd: Flags, is_open: bool = False
+    ) -> None:
         self.network, self.nodes = network, nodes
         self.odd = np.flatnonzero(odd[nodes])
         graph = network.graph[nodes][:, nodes]
@@ -103,11 +123,11 @@ class _Problem:
         if is_open:
             self.weights = np.pad(self.weights, 1)
             self.weights[[0, -1], [-1, 0]] = np.inf
-        self.shift = int(is_open)
+        self.is_open = is_open
 
     def route(self, a: int, b: int) -> Indices:
         """Return the edges of the shortest route of a pair; of an end there are none."""
-        a, b = a - self.shift, b - self.shift
+        a, b = a - self.is_open, b - self.is_open
         if not (0 <= a < len(self.odd) and 0 <= b < len(self.odd)):
             return np.zeros(0, np.intp)
         route = [int(self.odd[b])]
@@ -118,10 +138,10 @@ class _Problem:
 
 
 def _batches(problems: Sequence[_Problem]) -> Iterator[list[_Problem]]:
-    """Put small problems together: a linear program has its fixed costs."""
+    """Put problems together, to solve them at once."""
     batch: list[_Problem] = []
     for problem in problems:
-        if batch and sum(len(p.weights) for p in [*batch, problem]) > BLOCK:
+        if batch and sum(len(p.weights) for p in [*batch, problem]) > BATCH:
             yield batch
             batch = []
         batch.append(problem)
@@ -139,24 +159,6 @@ def _match_all(batch: Sequence[_Problem]) -> list[list[list[int]]]:
     pairs = match(weights)
     owner = np.searchsorted(offsets, pairs[:, 0], side="right") - 1
     return [(pairs[owner == i] - offsets[i]).tolist() for i in range(len(batch))]
-
-
-def _repeat_in_blocks(network: _Simple, nodes: Indices, odd: Flags) -> Indices:
-    """Return the edges to go over twice in a large part, block by block."""
-    blocks, crossed, odd = _divide(network, nodes, odd)
-    chosen = [crossed]
-    longest, spared = -1.0, 0
-    for block in blocks:
-        if not odd[block].any():
-            continue
-        problem = _Problem(network, block, odd, is_open=False)
-        for a, b in match(problem.weights).tolist():
-            if problem.weights[a, b] > longest:  # the path's ends may be left open once
-                longest, spared = float(problem.weights[a, b]), len(chosen)
-            chosen.append(problem.route(a, b))
-    del chosen[spared]
-    edges, times = np.unique(np.concatenate(chosen), return_counts=True)
-    return edges[times % 2 == 1]
 
 
 def _divide(
@@ -232,15 +234,13 @@ def match(weights: Floats) -> Indices:
         for members, value in zip(sets[bonus > 0], bonus[bonus > 0], strict=True):
             worth += value * (members[:, None] != members)
         missing = allowed & ~candidate & (cost < worth - SLACK**2)
-        if missing.any():
-            candidate |= missing
-        elif (np.minimum(share, 1 - share) < SLACK).all():
-            return pairs[share > 0.5]
-        else:
-            fresh = _violated(pairs, share, count)
-            if not len(fresh):
-                break
-            sets = np.concatenate([sets, fresh])
+        fresh = _violated(pairs, share, count)
+        if not missing.any() and not len(fresh):
+            if (np.minimum(share, 1 - share) < SLACK).all():
+                return pairs[share > 0.5]
+            break
+        candidate |= missing
+        sets = np.concatenate([sets, fresh])
     while True:  # the sets that are missing now hide from so simple a search, a rare thing
         pairs, within, leaving = _constraints(candidate, sets)
         whole = milp(
