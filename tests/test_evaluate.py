@@ -18,10 +18,11 @@ from training import distill, judge, seed
 from training.evaluate import main as evaluate
 from training.evaluation import metrics, samples
 from training.evaluation.likelihood import likelihood
+from training.export import main as export
 from training.export import to_checkpoint
 from training.model import Sketchformer
 from training.readers import read_ndjson
-from vpype_sketchformer.checkpoint import save
+from vpype_sketchformer.checkpoint import load, save
 from vpype_sketchformer.transformer import ModelConfig
 
 QUICKDRAW = Path(__file__).parents[2] / "shared" / "data" / "quickdraw"
@@ -90,6 +91,37 @@ def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> No
     assert [name for name in rows if name in CLASSES] == [
         CLASSES[i] for i in np.argsort(-np.array(per_class))
     ]
+
+
+def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) -> None:
+    scores, out = tmp_path / "scores.txt", tmp_path / "mine.safetensors"
+    newborn = folder / "newborn.safetensors"
+    printed = run(newborn, data, "--part", "likelihood").output
+    scores.write_text(printed)
+    result = CliRunner().invoke(export, [str(newborn), str(scores), "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    expected = json.loads(printed.splitlines()[-1])["likelihood"]
+    assert load(out).metadata["scores"] == {"likelihood": expected}
+    again = run(out, data, "--part", "likelihood").output
+    assert json.loads(again.splitlines()[-1])["likelihood"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not JSON"),
+        ("12 %", "not JSON"),
+        ('{"model": "another"}', "not what"),
+        ("1", "not"),
+    ],
+)
+def test_other_scores_are_refused(folder: Path, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "scores.txt").write_text(text)
+    words = [folder / "newborn.safetensors", tmp_path / "scores.txt", "-o", tmp_path / "x"]
+    result = CliRunner().invoke(export, [str(word) for word in words])
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (tmp_path / "x").exists()
 
 
 def test_likelihood_is_that_of_torch_distributions(data: Path) -> None:

@@ -1,14 +1,31 @@
-"""From a trained network to the file that ships, and back."""
+r"""From a trained network to the file that ships, and back.
+
+As a command: write a model with its scores in its description, the last line of what
+training.evaluate printed of it.
+
+Examples:
+    The model that ships:
+
+        python -m training.evaluate runs/mine/model.safetensors data/mine.safetensors \
+            > scores.txt
+        python -m training.export runs/mine/model.safetensors scores.txt -o mine.safetensors
+"""
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import click
 import torch
 
+from training import Refusal
 from training.model import Sketchformer
-from vpype_sketchformer.checkpoint import Checkpoint
+from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
 
 #: Tensors with a row for each class, and one for the null class.
 CLASS_TABLES = ("start.weight", "label.weight")
@@ -49,3 +66,33 @@ def begin_from(
     model = Sketchformer(checkpoint.config, len(classes), checkpoint.scale, dropout)
     model.load_state_dict(state)
     return model
+
+
+@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.argument("model")
+@click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The model file to write.",
+)
+def main(model: str, scores: Path, out: Path) -> None:
+    """Write a model with its scores."""
+    try:
+        checkpoint = load(find(model))
+        figures = json.loads(scores.read_text().splitlines()[-1])
+        if not isinstance(figures, dict) or figures.get("model") != model:
+            raise Refusal(f"{scores}: not what training.evaluate printed of {model}.")
+    except CheckpointError as error:
+        raise Refusal(str(error)) from error
+    except (IndexError, ValueError) as error:
+        raise Refusal(f"{scores}: the last line is not JSON ({error}).") from error
+    del figures["model"]
+    save(replace(checkpoint, metadata={**checkpoint.metadata, "scores": figures}), out)
+    click.echo(f"{out}: {checkpoint.name}, with its scores")
+
+
+if __name__ == "__main__":
+    main()
