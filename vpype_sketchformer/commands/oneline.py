@@ -94,8 +94,7 @@ def _oneline(
     given: Mapping[str, Any],
 ) -> vp.Document:
     """Turn the lines of layers into unbroken ones."""
-    from vpype_sketchformer.bridging import Limits
-    from vpype_sketchformer.continuous import StrokeError, unbroken
+    from vpype_sketchformer.continuous import Limits, StrokeError, unbroken
 
     values = evaluate(state, ctx, given)
     for name in ("tolerance", "max_bridge"):

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from scipy.spatial import Delaunay, cKDTree
 
-from vpype_sketchformer.network import (
+from vpype_sketchformer.continuous.network import (
     Flags,
     Floats,
     Groups,

@@ -17,7 +17,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning_tree
 
-from vpype_sketchformer.network import Flags, Floats, Indices, components
+from vpype_sketchformer.continuous.network import Flags, Floats, Indices, components
 
 #: So many odd nodes are matched at once, exactly; a part that has more is divided.
 BLOCK = 160

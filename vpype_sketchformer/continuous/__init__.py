@@ -1,0 +1,13 @@
+"""Many strokes to one unbroken line.
+
+The strokes become a network of pieces between the places where they meet (`network`). Ends
+that nearly touch are joined, parts that lie apart are bridged (`bridging`), and pieces are
+chosen to be gone over twice (`postman`), so that each drawing is one path. The path passes
+every crossing as straight as it can (`trails`), and is written down, its joints rounded if
+that is wished (`rounding`).
+"""
+
+from vpype_sketchformer.continuous.bridging import Limits
+from vpype_sketchformer.continuous.unbroken import StrokeError, Unbroken, unbroken
+
+__all__ = ["Limits", "StrokeError", "Unbroken", "unbroken"]
