@@ -93,6 +93,16 @@ def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> No
     ]
 
 
+def test_one_lines(data: Path, folder: Path) -> None:
+    words = ("--part", "one-line", "--per-class", "2", "--judges", folder)
+    result = run(folder / "newborn.safetensors", data, *words)
+    assert result.exit_code == 0, result.output
+    ways = json.loads(result.output.splitlines()[-1])["one-line"]
+    assert ways["any strokes"]["one stroke"] < 1
+    assert ways["pen stays down"]["one stroke"] == ways["joined"]["one stroke"] == 1
+    assert ways["joined"]["ink"] > ways["any strokes"]["ink"]  # nothing lost, some retraced
+
+
 def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) -> None:
     scores, out = tmp_path / "scores.txt", tmp_path / "mine.safetensors"
     newborn = folder / "newborn.safetensors"

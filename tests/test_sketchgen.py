@@ -379,6 +379,10 @@ def test_what_was_there_stays_as_it_was(run: Any) -> None:
 def test_one_line_never_lifts_the_pen(run: Any) -> None:
     document = run("SKETCHGEN -n 6 -c cat --one-line --layers sketch")
     assert [len(layer) for layer in document.layers.values()] == [1] * 6
+    free = run("SKETCHGEN -n 6 -c cat --layers sketch")
+    for line, strokes in zip(document.layers.values(), free.layers.values(), strict=True):
+        pen = line.as_mls().buffer(0.06 * CM)  # corners are rounded
+        assert shapely.difference(strokes.as_mls(), pen).is_empty
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ of the true rest beside that of the rest of another drawing of the class, how of
 guessed from the beginning is right, how far the estimated size of the finished drawing is off
 (median factor), and how many completions come to an end.
 
+one-line: samples in one unbroken line: the pen held down, and strokes joined afterwards (what
+`sketchgen --one-line` does), beside samples of any number of strokes.
+
 Examples:
     Everything:
 
@@ -49,13 +52,13 @@ from tqdm import tqdm
 from training import Refusal, judge
 from training import dataset as datasets
 from training.dataset import Dataset, DatasetError
-from training.evaluation import Figures, completions, samples
+from training.evaluation import Figures, completions, onelines, samples
 from training.evaluation.likelihood import likelihood
 from training.export import from_checkpoint
 from training.train import Network, TrainConfig, build_model
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load
 
-PARTS = ("likelihood", "samples", "completion")
+PARTS = ("likelihood", "samples", "completion", "one-line")
 
 
 def load_state(path: Path, dataset: Dataset) -> Network:
@@ -133,6 +136,16 @@ def show_completion(
     """Measure and print how well drawings are completed."""
     count, rows = completions.rows(checkpoint, dataset, per_class)
     show(f"{count} completions", [(label, figures, None) for label, figures in rows])
+    return dict(rows)
+
+
+def show_one_lines(
+    checkpoint: Checkpoint, judges: Sequence[judge.Judge], per_class: int
+) -> dict[str, Figures]:
+    """Measure and print ways to draw in one line."""
+    rows = onelines.rows(checkpoint, judges, per_class)
+    count = per_class * len(checkpoint.classes)
+    show(f"{count} samples", [(label, figures, None) for label, figures in rows])
     return dict(rows)
 
 
@@ -221,17 +234,21 @@ def main(
         results["likelihood"] = show_likelihood(
             model, network, dataset, checkpoint.config.context
         )
+    judges = []
+    if {"samples", "one-line"} & set(parts):
+        judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
     if "samples" in parts:
         styles = [
             samples.Style(*wishes)
             for wishes in itertools.product(temperatures, guidances, bests)
         ]
-        judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
         results["samples"] = show_samples(
             checkpoint, dataset, judges, styles, per_class, seeds
         )
     if "completion" in parts:
         results["completion"] = show_completion(checkpoint, dataset, completed)
+    if "one-line" in parts:
+        results["one-line"] = show_one_lines(checkpoint, judges, per_class)
     click.echo(json.dumps(results))
 
 

@@ -9,7 +9,7 @@ import math
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -91,7 +91,6 @@ class _Run(Run):
                 pen_temperature=drawing.pen_temperature,
                 guidance=drawing.guidance,
                 best_of=drawing.best_of,
-                one_line=drawing.one_line,
                 progress=bar.update,
             )
         self.warn_of_cuts(sketches)
@@ -142,7 +141,12 @@ class _Run(Run):
 @options.pen_temperature
 @options.guidance
 @options.best_of
-@click.option("--one-line", is_flag=True, help="Draw each sketch without lifting the pen.")
+@click.option(
+    "--one-line",
+    is_flag=True,
+    help="Draw each sketch in one unbroken line: the same sketch as without, its strokes "
+    "joined as `oneline` joins them.",
+)
 @options.smooth
 @click.option(
     "--layers",
@@ -286,7 +290,10 @@ def _sketchgen(
             "page": f"page {i // sheet.cells + 1}",
         }[by]
         lid = first_layer if by == "one" else run.layer_id(name, document, first_layer)
-        add(document, sheet.place(sketch, i, values["smooth"]), lid, name)
+        placed = sheet.place(sketch, i, values["smooth"])
+        if drawing.one_line:
+            placed = _in_one_line(placed, values["smooth"])
+        add(document, placed, lid, name)
         if by == "sketch":
             document.layers[lid].set_property(f"{PREFIX}seed", drawing.seed)
             document.layers[lid].set_property(f"{PREFIX}number", first + i + 1)
@@ -299,6 +306,14 @@ def _sketchgen(
     if grows and not frame and not keeps_page_size(place):
         extend_page(document, sheet.extent)
     return document
+
+
+def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
+    """Join the strokes of a sketch, however far they are apart."""
+    from vpype_sketchformer.continuous import Limits, unbroken
+
+    joined = unbroken(sketch.strokes, Limits(max_bridge=math.inf), smooth=smooth)
+    return replace(sketch, strokes=tuple(joined.paths))
 
 
 def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
