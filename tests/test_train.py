@@ -268,7 +268,9 @@ def test_a_model_of_your_own_drawings(tiny: Path, tmp_path: Path) -> None:
 
     model = load(out / "model.safetensors")
     assert model.classes == ("cat", "my house")
-    assert model.config == load(tiny).config
+    shape = load(tiny).config
+    assert model.config == dataclasses.replace(shape, longest=model.config.longest)
+    assert 40 < model.config.longest < 128  # cats and houses are cut off where theirs end
     assert model.metadata["data"] == [*load(tiny).metadata["data"], "Drawings in 'mine'"]
     sketches = f"sketchgen --model '{out / 'model.safetensors'}' -n 2 --class 'my house'"
     assert not execute(sketches).is_empty()
@@ -286,6 +288,26 @@ def test_a_few_drawings_in_one_folder_go_on_from_the_model_that_ships(tmp_path: 
     owl = shipped.classes.index("owl")
     expected = shipped.tensors["label.weight"][[owl, -1]]
     np.testing.assert_allclose(begun.tensors["label.weight"], expected, atol=1e-6)
+
+
+def test_longer_drawings_than_the_model_knew(tiny: Path, tmp_path: Path) -> None:
+    """A line of many corners, whose model draws as far as that."""
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    mine.mkdir()
+    for i in range(12):
+        points = " ".join(f"{k * 8},{(k + i) % 2 * 800}" for k in range(300))
+        line = f'<polyline points="{points}"/>'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg">{line}</svg>'
+        (mine / f"{i}.svg").write_text(svg)
+    words = ("--svg", mine, "--from", tiny, "--out", out, *BRIEF, "--set", "context=320")
+    result = run(train.main, *words)
+    assert result.exit_code == 0, result.output
+    config = load(out / "model.safetensors").config
+    assert config.context == 320
+    assert 128 < config.longest < 320
+    never = "-c mine --pen-temperature 0.05 --no-smooth"
+    document = execute(f"sketchgen --model '{out / 'model.safetensors'}' {never}")
+    assert sum(map(len, document.layers[1])) == config.longest  # barely trained: no end
 
 
 def test_drawings_that_have_changed_are_another_run(tiny: Path, tmp_path: Path) -> None:

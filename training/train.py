@@ -226,7 +226,8 @@ def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
     """Make the network that a config asks for."""
     if config.model == "seed":
         return Seed(config.width, config.heads, config.layers, config.mixtures, classes, scale)
-    shape = ModelConfig(**{f.name: getattr(config, f.name) for f in fields(ModelConfig)})
+    names = {f.name for f in fields(ModelConfig)} & {f.name for f in fields(TrainConfig)}
+    shape = ModelConfig(**{name: getattr(config, name) for name in names})
     return Sketchformer(shape, classes, scale, config.dropout)
 
 
@@ -467,7 +468,12 @@ def train(
     """
     rank, _ = place()
     if begin is not None:
-        config = replace(config, model="sketchformer", **asdict(begin.config))
+        shape = replace(begin.config, context=max(begin.config.context, config.context))
+        begin = replace(begin, config=shape)
+        names = asdict(shape).keys() & asdict(config).keys()
+        config = replace(
+            config, model="sketchformer", **{name: getattr(shape, name) for name in names}
+        )
         # Whose drawings the weights know already.
         known = begin.metadata.get("data", [])
         dataset = replace(dataset, sources=tuple(dict.fromkeys([*known, *dataset.sources])))
@@ -481,6 +487,9 @@ def train(
         model = begin_from(begin, dataset.classes, config.dropout)
     else:
         model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
+    if isinstance(model, Sketchformer):
+        longest = int(np.quantile(dataset.lengths[indices], 0.99)) + 1
+        model.config = replace(model.config, longest=min(longest, config.context))
     model.to(device).train()
     optimizers = build_optimizers(model, config)
     # Settings, and what tells one dataset from another.

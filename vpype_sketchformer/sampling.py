@@ -37,8 +37,6 @@ from vpype_sketchformer.transformer import (
 
 #: Rows drawn at a time; more are drawn in turns, so that memory stays bounded.
 MAX_ROWS = 256
-#: Longest drawing, or rest of a drawing; 99 % of people's have fewer than 127.
-MAX_POINTS = 128
 #: How often a drawing that did not end is drawn again.
 RETRIES = 3
 #: Offsets that guidance chooses from.
@@ -189,7 +187,7 @@ def _draw(
         and pen, (n, 3).
     """
     begun = 0 if prefix is None else len(prefix.positions)
-    rows = _Rows(network, tasks, style, min(network.config.context, begun + MAX_POINTS))
+    rows = _Rows(network, tasks, style, min(network.config.context, begun + network.config.longest))
     if prefix is None:
         stream = rows.start()
         rows.move(stream)

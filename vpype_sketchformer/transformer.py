@@ -54,6 +54,8 @@ class ModelConfig:
         mixtures: Gaussians in the mixture of the offset.
         pen_width: Hidden units of the pen's head.
         context: Longest drawing, in points.
+        longest: Where a drawing, or the rest of one, is cut off; 99 % of those trained on have
+            fewer points.
     """
 
     width: int = 256
@@ -62,6 +64,7 @@ class ModelConfig:
     mixtures: int = 20
     pen_width: int = 128
     context: int = 256
+    longest: int = 128
 
 
 def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
