@@ -778,6 +778,20 @@ def test_stretched_drawings_stay_in_the_frame(dataset: Dataset) -> None:
     assert 1.18 < max(ratios) < 1.26
 
 
+def test_mirrored_drawings_are_mirrored(dataset: Dataset) -> None:
+    indices = np.arange(0, len(dataset), 5)
+    augmentation = Augmentation(mirror=0.5)
+    batch = make_batch(dataset, indices, augmentation, np.random.default_rng(0))
+    mirrored = 0
+    for row, index in enumerate(indices.tolist()):
+        before = dataset.drawing(index).points.astype(float)
+        after = (batch.features[row, : len(before), 4:6].double().numpy() + 1) * 128
+        flipped = np.column_stack([before[:, 0].max() - before[:, 0], before[:, 1]])
+        mirrored += np.array_equal(after, flipped)
+        assert np.array_equal(after, flipped) or np.array_equal(after, before)
+    assert mirrored / len(indices) == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_lone_dot_is_no_disaster(tmp_path: Path) -> None:
     dot = datasets.drawing_from_strokes([[(0, 0), (0, 0)]], "dot")
     dataset = datasets.save([dot], tmp_path / "dot.safetensors")

@@ -35,12 +35,14 @@ class Augmentation:
     """What is done to drawings in training.
 
     Attributes:
+        mirror: Share of drawings whose left and right are swapped.
         stretch: One axis shrinks by up to this share; the longer side stays 255.
         hide_label: Share of drawings whose class is hidden (for guidance).
         tell_strokes: Share of drawings that tell whether they are one stroke.
         tell_typical: Share of drawings that pass for typical where none is marked as such.
     """
 
+    mirror: float = 0.0
     stretch: float = 0.0
     hide_label: float = 0.0
     tell_strokes: float = 0.0
@@ -154,6 +156,10 @@ def make_batch(
     gather = np.minimum(dataset.starts[indices][:, None] + columns, len(dataset.pen) - 1)
     positions = dataset.points[gather].astype(np.float32)
     pens = np.where(real, dataset.pen[gather], 0).astype(np.int64)
+    if augmentation.mirror:
+        turned = rng.random(n) < augmentation.mirror
+        widths = np.where(real, positions[..., 0], 0.0).max(axis=1)
+        positions[turned, :, 0] = widths[turned, None] - positions[turned, :, 0]
     if augmentation.stretch:
         factors = np.ones((n, 2), np.float32)
         factors[np.arange(n), rng.integers(2, size=n)] -= rng.random(n) * augmentation.stretch

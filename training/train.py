@@ -58,7 +58,7 @@ POSITIVE = (
     *("width", "heads", "layers", "mixtures", "pen_width", "context", "steps", "points"),
     *("lr", "muon_lr", "clip", "validate_every", "sample_every", "save_every"),
 )
-SHARES = ("decay", "dropout", "stretch", "hide_label", "tell_strokes", "tell_typical")
+SHARES = ("decay", "dropout", *(f.name for f in fields(Augmentation)))
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class TrainConfig:
         clip: Largest norm of the gradient.
         dropout: Share of the blocks' outputs dropped.
         balance: Classes come in proportion to their size to this power.
+        mirror: Augmentation: share of drawings whose left and right are swapped.
         stretch: Augmentation: one axis shrinks by up to this share.
         hide_label: Share of drawings whose class is hidden.
         tell_strokes: Share of drawings that tell whether they are one stroke.
@@ -113,6 +114,7 @@ class TrainConfig:
     clip: float = 1.0
     dropout: float = 0.0
     balance: float = 0.6
+    mirror: float = 0.0
     stretch: float = 0.1
     hide_label: float = 0.1
     tell_strokes: float = 0.3
@@ -192,9 +194,7 @@ def check(config: TrainConfig) -> None:
 
 def augmentation(config: TrainConfig) -> Augmentation:
     """Return what is done to drawings in training."""
-    return Augmentation(
-        config.stretch, config.hide_label, config.tell_strokes, config.tell_typical
-    )
+    return Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
 
 
 def rate(step: int, config: TrainConfig) -> float:
