@@ -1,4 +1,7 @@
-"""Import every module of the plug-in where there is no torch, as on an artist's machine."""
+"""Import every module of the plug-in where there is no torch, as on an artist's machine.
+
+Modules that need an extra are left out where it is not installed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import pkgutil
 
 import vpype_sketchformer
 
+#: Packages that come with extras.
+EXTRAS = {"aiohttp"}
+
 
 def main() -> None:
     """Import everything; any error ends the program."""
@@ -16,7 +22,11 @@ def main() -> None:
     prefix = f"{vpype_sketchformer.__name__}."
     names = [m.name for m in pkgutil.walk_packages(vpype_sketchformer.__path__, prefix)]
     for name in names:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
     print(f"imported {len(names)} modules without torch")
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpype_sketchformer.checkpoint import Checkpoint
-from vpype_sketchformer.sampling import Prefix, sample
+from vpype_sketchformer.reading import Prefix
+from vpype_sketchformer.sampling import sample
 from vpype_sketchformer.strokes import (
     DRAW,
     FRAME,
@@ -157,7 +158,7 @@ def complete(
     coarse, thinned = simplify(strokes, SIMPLIFICATION * size / (TYPICAL_SHARE * FRAME), limit)
     null = len(checkpoint.classes)
     index = null if label is None else checkpoint.classes.index(label)
-    placements = _placements(coarse, extent, room)
+    placements = list_placements(coarse, extent, room)
     order, placement = _choose_placement(network, index, coarse, placements, join or one_line)
     ranking: tuple[tuple[str, float], ...] = ()
     if label is None:
@@ -168,7 +169,7 @@ def complete(
     fine, thinned_again = simplify(
         _reorder(strokes, order), SIMPLIFICATION / placement.scale, limit
     )
-    prefix = _prefix(fine, placement, join or one_line)
+    prefix = make_prefix(fine, placement, join or one_line)
     drawn = sample(
         checkpoint,
         [label] * len(seeds),
@@ -274,12 +275,20 @@ def _reorder(strokes: Sequence[Stroke], order: tuple[bool, bool]) -> list[Stroke
     return result
 
 
-def _placements(
+def list_placements(
     strokes: Sequence[Stroke],
     extent: float | None,
     room: tuple[float, float, float, float] | None,
+    places: Sequence[float] = PLACES,
 ) -> list[Placement]:
-    """List the placements to try: sizes of the finished drawing, and places in it."""
+    """List the placements to try: sizes of the finished drawing, and places in it.
+
+    Args:
+        strokes: The beginning.
+        extent: See ``complete``, as ``room``.
+        room: See there.
+        places: Where it may lie within, see ``PLACES``.
+    """
     corner, size = bounds(strokes)
     far = np.concatenate(strokes).max(axis=0)
     extents = [extent] if extent else [size / share for share in SHARES]
@@ -298,8 +307,8 @@ def _placements(
         least = np.clip(FRAME - (end - corner) * scale, 0, most)
         placements += [
             Placement(corner, scale, least + (most - least) * np.array([x, y]))
-            for x in PLACES
-            for y in PLACES
+            for x in places
+            for y in places
         ]
     return placements
 
@@ -325,9 +334,9 @@ def _choose_placement(
         middle = [placements[len(placements) // 2]]
         orders = [(False, False), (False, True), (True, False), (True, True)]
         order = max(
-            orders, key=lambda o: _score(network, [label], _reorder(strokes, o), middle)[0]
+            orders, key=lambda o: score(network, [label], _reorder(strokes, o), middle)[0]
         )
-    scores = _score(network, [label], _reorder(strokes, order), placements)
+    scores = score(network, [label], _reorder(strokes, order), placements)
     return order, placements[int(scores.argmax())]
 
 
@@ -338,13 +347,13 @@ def _rank_classes(
     placement: Placement,
 ) -> tuple[tuple[str, float], ...]:
     """Rank classes by p(class | beginning), all equally likely beforehand."""
-    scores = _score(network, range(len(classes)), strokes, [placement])
+    scores = score(network, range(len(classes)), strokes, [placement])
     weights = np.exp(scores - scores.max())
     weights /= weights.sum()
     return tuple((classes[i], float(weights[i])) for i in np.argsort(-weights, kind="stable"))
 
 
-def _score(
+def score(
     network: Transformer,
     labels: Sequence[int],
     strokes: Sequence[Stroke],
@@ -374,7 +383,8 @@ def _pens(strokes: Sequence[Stroke]) -> NDArray[np.intp]:
     return pens
 
 
-def _prefix(strokes: Sequence[Stroke], placement: Placement, join: bool) -> Prefix:
+def make_prefix(strokes: Sequence[Stroke], placement: Placement, join: bool) -> Prefix:
+    """Take simplified strokes into the frame; ``join`` as for a ``Prefix``."""
     positions = placement.to_frame(np.concatenate(strokes))
     return Prefix(positions, _pens(strokes)[:-1], join)
 

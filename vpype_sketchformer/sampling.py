@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vpype_sketchformer.checkpoint import Checkpoint
+from vpype_sketchformer.reading import Prefix, Readings
 from vpype_sketchformer.strokes import DRAW, END, LIFT, Sketch
 from vpype_sketchformer.transformer import (
     ONE_STROKE,
@@ -31,7 +32,6 @@ from vpype_sketchformer.transformer import (
     Cache,
     Mixture,
     Transformer,
-    describe,
     point_features,
 )
 
@@ -52,21 +52,6 @@ class _Task:
     sketch: int
     label: int
     generator: np.random.Generator
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """A beginning that all drawings share.
-
-    Attributes:
-        positions: Points in the frame, whole pixels, (T, 2), T >= 1.
-        pens: What the pen does after each but the last, (T - 1,).
-        join: Whether the last stroke may go on; else the pen lifts first, or it is the end.
-    """
-
-    positions: NDArray[np.float64]
-    pens: NDArray[np.intp]
-    join: bool
 
 
 def sample(
@@ -96,7 +81,7 @@ def sample(
             the model's own measure: the largest mean over its points of
             log p(point | class) - log p(point).
         one_line: Never lift the pen.
-        prefix: What all drawings begin with; all must be of one class.
+        prefix: What all drawings begin with.
         retries: How often a sketch that did not end by itself within the limit is drawn again.
         progress: Called with the number of sketches that have just been finished.
 
@@ -106,6 +91,7 @@ def sample(
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     style = _Style(temperature, pen_temperature, guidance, one_line, scored=best_of > 1)
+    readings = Readings(network, style.strokes)
     best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = dict.fromkeys(range(len(labels)))
     for candidates in (range(best_of), range(best_of, best_of + retries)):
@@ -116,7 +102,8 @@ def sample(
             for k in candidates
         ]
         left = dict.fromkeys(todo, len(candidates))
-        for task, score, points in _draw_all(network, tasks, style, prefix, race=again):
+        drawn = _draw_all(network, tasks, style, prefix, readings, race=again)
+        for task, score, points in drawn:
             i = task.sketch
             sketch = Sketch.from_stroke3(points, 1.0, labels[i])
             if i not in best or (sketch.finished, score) > best[i][:2]:
@@ -160,6 +147,7 @@ def _draw_all(
     tasks: Sequence[_Task],
     style: _Style,
     prefix: Prefix | None,
+    readings: Readings,
     race: bool,
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
     """Draw any number of tasks, some at a time; yields what ``_draw`` does."""
@@ -170,7 +158,8 @@ def _draw_all(
     # busy core; one thread also rounds alike on machines with few cores and many.
     with threadpool_limits(1, "blas"):
         for begin in range(0, len(tasks), rows):
-            yield from _draw(network, tasks[begin : begin + rows], style, prefix, race)
+            batch = tasks[begin : begin + rows]
+            yield from _draw(network, batch, style, prefix, readings, race)
 
 
 def _draw(
@@ -178,6 +167,7 @@ def _draw(
     tasks: Sequence[_Task],
     style: _Style,
     prefix: Prefix | None = None,
+    readings: Readings | None = None,
     race: bool = False,
 ) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
     """Draw a batch; in a race, a sketch is over when one of its tasks comes to an end.
@@ -192,10 +182,95 @@ def _draw(
         stream = rows.start()
         rows.move(stream)
     else:
-        stream = rows.start_with(prefix)
+        stream = rows.start_with(prefix, readings or Readings(network, style.strokes))
     while True:
         rows.set_pen(stream)
         yield from rows.finished(race)
+        if not rows.alive.any():
+            return
+        rows.shrink()
+        stream = rows.forward()
+        rows.move(stream)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A stroke that has just been drawn.
+
+    Attributes:
+        sketch: The number of its drawing.
+        stroke: Its points in the frame, (n, 2), n >= 2; where it goes on with the
+            beginning's last stroke, that one's last point is the first.
+        over: Whether the drawing is over.
+        finished: Whether that was the drawing's own end.
+    """
+
+    sketch: int
+    stroke: NDArray[np.float64]
+    over: bool
+    finished: bool
+
+
+def grow(
+    labels: Sequence[int],
+    seeds: Sequence[np.random.SeedSequence],
+    readings: Readings,
+    *,
+    prefix: Prefix | None = None,
+    temperature: float,
+    one_line: bool = False,
+    most_strokes: int | None = None,
+) -> Iterator[list[Growth]]:
+    """Draw side by side, and hand out each stroke as soon as it is drawn.
+
+    Args:
+        labels: The class of each drawing, or the null class.
+        seeds: What each drawing is drawn from.
+        readings: What the network knows of the beginning already; it learns the rest.
+        prefix: The beginning. Something is added to it, even where the model would end.
+        temperature: See `sample`.
+        one_line: See `sample`.
+        most_strokes: How many strokes a drawing may grow by.
+
+    Yields:
+        After every point, the strokes that were finished by it. Who stops asking stops the
+        drawing.
+    """
+    network, style = readings.network, _Style(temperature, 1.0, 1.0, one_line, scored=False)
+    tasks = [
+        _Task(i, label, _generator(seed, 0))
+        for i, (label, seed) in enumerate(zip(labels, seeds, strict=True))
+    ]
+    begun = 0 if prefix is None else len(prefix.positions)
+    rows = _Rows(network, tasks, style, min(network.config.context, begun + network.config.longest))
+    strokes: list[list[NDArray[np.float64]]] = [[] for _ in tasks]
+    drawn = [0] * len(tasks)
+    if prefix is None:
+        stream = rows.start()
+        rows.move(stream)
+    else:
+        stream = rows.start_with(prefix, readings)
+        rows.may_end = False
+        rows.set_pen(stream)
+        strokes = [[prefix.positions[-1]] if pen == DRAW else [] for pen in rows.pen]
+        stream = rows.forward()
+        rows.move(stream)
+    while True:
+        rows.set_pen(stream)
+        full = rows.length == rows.history.shape[1]
+        grown = []
+        for row in np.flatnonzero(rows.alive):
+            i, pen = rows.tasks[row].sketch, rows.pen[row]
+            strokes[i].append(rows.position[row].copy())
+            if pen == DRAW and not full:
+                continue
+            drawn[i] += 1
+            over = bool(full or pen == END or drawn[i] == most_strokes)
+            if len(strokes[i]) > 1:
+                grown.append(Growth(i, np.array(strokes[i]), over, bool(pen == END)))
+            strokes[i] = []
+            rows.alive[row] = not over
+        yield grown
         if not rows.alive.any():
             return
         rows.shrink()
@@ -218,7 +293,7 @@ class _Rows:
         self.position, self.begin = np.zeros((n, 2)), np.zeros((n, 2))
         self.offset, self.scores = np.zeros((n, 2)), np.zeros(n)
         self.fresh = np.ones(n, bool)  # whether the point begins a stroke
-        self.pen_may_stay = True
+        self.pen_may_stay = self.may_end = True
         null = network.weights["start.weight"].shape[0] - 1
         labels = [task.label for task in self.tasks]
         # Rows of the network: all with the class first, then all without where it is needed.
@@ -231,35 +306,22 @@ class _Rows:
         x = self.network.embed_start(self.conditions, strokes)[:, None]
         return self.network.forward(x, self.cache)[:, 0]
 
-    def start_with(self, prefix: Prefix) -> NDArray[np.float32]:
-        """Read a beginning, once for all rows, up to the pen after its last point."""
-        n, streams = len(self.tasks), self.style.streams
-        conditions = self.conditions[::n]
-        self.cache = Cache(self.network.config, streams)
-        x = self.network.embed_start(conditions, np.full(streams, self.style.strokes))[:, None]
+    def start_with(self, prefix: Prefix, readings: Readings) -> NDArray[np.float32]:
+        """Read a beginning, up to the pen after its last point."""
+        self.cache, stream = readings.read(prefix, self.conditions.tolist())
         before = len(prefix.positions) - 1
-        pens = np.append(prefix.pens, DRAW)
-        features, offsets = describe(prefix.positions[None], pens)
-        if before:
-            points = np.tile(features[:, :-1], (streams, 1, 1))
-            rows = np.tile(prefix.pens, (streams, 1))
-            x = np.concatenate(
-                [x, self.network.embed_points(conditions, points, rows)], axis=1
-            )
-        stream = self.network.forward(x, self.cache)[:, -1]
-        copies = np.repeat(np.arange(streams), n)
-        self.cache.keep(copies)
+        offsets = np.diff(prefix.positions, axis=0, prepend=np.zeros((1, 2)))
         self.history[:, :before, 2] = prefix.pens
         self.history[:, : before + 1, :2] = offsets
         strokes_begin = np.flatnonzero(np.append(END, prefix.pens) != DRAW)
         self.position[:] = prefix.positions[-1]
         self.begin[:] = prefix.positions[strokes_begin[-1]]
-        self.offset[:] = offsets[0, -1]
+        self.offset[:] = offsets[-1]
         self.fresh[:] = False
         self.length = before
         self.pen_may_stay = prefix.join
         self.draw_numbers()
-        return stream[copies]
+        return stream
 
     def draw_numbers(self) -> None:
         """Draw the random numbers of the next point, (n, NUMBERS)."""
@@ -287,6 +349,7 @@ class _Rows:
         barred = np.zeros((len(self.tasks), 3), bool)
         barred[:, DRAW] = not self.pen_may_stay
         barred[:, LIFT] = self.style.one_line
+        barred[:, END] = not self.may_end
         # A stroke of one point would leave a stray dot.
         barred[self.fresh, LIFT] = barred[self.fresh, END] = True
         self.pen, gain = _choose_pen(
@@ -296,7 +359,7 @@ class _Rows:
         self.history[:, self.length, :2] = self.offset
         self.history[:, self.length, 2] = self.pen
         self.length += 1
-        self.pen_may_stay = True
+        self.pen_may_stay = self.may_end = True
 
     def finished(self, race: bool) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
         """Yield the drawings that ended with the last point."""

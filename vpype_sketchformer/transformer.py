@@ -12,7 +12,7 @@ ends depends on where its last point fell, for instance on the stroke's own begi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,8 +187,10 @@ class Matrix:
     def __init__(self, weight: Array) -> None:
         """Take a weight (out, in), as torch keeps it."""
         self.width, inner = weight.shape
-        padded = np.pad(weight, ((0, -self.width % PANEL), (0, 0)))
-        panels = padded.reshape(-1, 1, PANEL, inner).swapaxes(2, 3)
+        missing = -self.width % PANEL
+        if missing:
+            weight = np.pad(weight, ((0, missing), (0, 0)))
+        panels = weight.reshape(-1, 1, PANEL, inner).swapaxes(2, 3)
         self.panels = np.ascontiguousarray(panels)  # (out / PANEL, 1, in, PANEL)
 
     def __rmatmul__(self, x: Array) -> Array:
@@ -218,6 +220,15 @@ class Cache:
         if more > 0:
             room = ((0, 0), (0, 0), (0, 0), (0, -(-more // CACHE_STEP) * CACHE_STEP), (0, 0))
             self.keys, self.values = np.pad(self.keys, room), np.pad(self.values, room)
+
+    @classmethod
+    def joined(cls, caches: Sequence[Cache]) -> Cache:
+        """Put the rows of caches of one length together; one may be named several times."""
+        result = cls.__new__(cls)
+        result.length = length = caches[0].length
+        result.keys = np.concatenate([c.keys[:, :, :, :length] for c in caches], axis=1)
+        result.values = np.concatenate([c.values[:, :, :, :length] for c in caches], axis=1)
+        return result
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """Keep these rows, in this order; a row may be named several times (copied)."""
@@ -358,12 +369,40 @@ def log_likelihood(
     points = network.embed_points(labels, features[:, :-1], rows[:, :-1])
     x = np.concatenate([start, points], axis=1)
     stream = network.forward(x, Cache(network.config, n)).reshape(n * steps, -1)
-    targets = offsets.reshape(-1, 1, 2) / network.scale
+    density, chosen = log_probabilities(
+        network,
+        stream,
+        features.reshape(n * steps, -1),
+        offsets.reshape(-1, 2),
+        rows.reshape(-1),
+    )
+    return density.reshape(n, steps).sum(axis=1) + chosen.reshape(n, steps)[:, :-1].sum(axis=1)
+
+
+def log_probabilities(
+    network: Transformer,
+    stream: Array,
+    features: Array,
+    offsets: NDArray[np.floating],
+    pens: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log-densities of points, and log-probabilities of what the pen does after them.
+
+    Args:
+        network: The model.
+        stream: What it knows before each point, (n, width).
+        features: The points, (n, FEATURES).
+        offsets: The points, from the ones before, pixels, (n, 2).
+        pens: What the pen does, (n,).
+
+    Returns:
+        Nats in pixels, (n,), and nats, (n,).
+    """
+    targets = offsets[:, None] / network.scale
     density = network.mixture(stream).log_density(targets) - 2 * np.log(network.scale)
-    logits = network.pen_logits(stream, features.reshape(n * steps, -1)).astype(np.float64)
-    logs = (logits - _logsumexp(logits)[:, None]).reshape(n, steps, 3)
-    chosen = np.take_along_axis(logs, rows[..., None], axis=-1)[:, :-1]
-    return density.reshape(n, steps).sum(axis=1) + chosen.sum(axis=(1, 2))
+    logits = network.pen_logits(stream, features).astype(np.float64)
+    logs = logits - _logsumexp(logits)[:, None]
+    return density[:, 0], logs[np.arange(len(pens)), pens]
 
 
 def describe(

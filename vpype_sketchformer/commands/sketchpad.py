@@ -1,0 +1,289 @@
+"""`sketchpad`: a page in the browser where one draws with the model."""
+
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+import vpype as vp
+import vpype_cli
+
+from vpype_sketchformer.commands import options
+from vpype_sketchformer.commands.drawing import Run, add, note
+from vpype_sketchformer.commands.lookahead import Place, PlacedCommand, layers_around
+from vpype_sketchformer.commands.parameters import evaluate, require
+from vpype_sketchformer.strokes import Sketch
+
+if TYPE_CHECKING:
+    from vpype_sketchformer.sketchpad.pad import Pad
+    from vpype_sketchformer.sketchpad.session import Session, Setting
+
+#: Page sizes that the page offers where none is given.
+SIZES = ("a6", "a5", "a4", "a3", "letter", "tabloid")
+DEFAULT_SIZE = "a4"
+INSTALL = (
+    "this command needs some more packages; install them with "
+    '`pipx inject vpype "vpype-sketchformer[sketchpad]"`, '
+    'or `pip install "vpype-sketchformer[sketchpad]"`.'
+)
+
+
+@dataclass
+class _Run(Run):
+    command: ClassVar[str] = "sketchpad"
+
+
+@click.command(cls=PlacedCommand)
+@click.option(
+    "-p",
+    "--page-size",
+    type=vpype_cli.PageSizeType(),
+    help="Size of the page, as for `pagesize` (default: the pipeline's, or chosen on the "
+    "page).",
+)
+@click.option(
+    "-c",
+    "--class",
+    "label",
+    type=vpype_cli.TextType(),
+    metavar="NAME",
+    help="What you are going to draw (default: guessed as you draw).",
+)
+@options.temperature
+@click.option("--one-line", is_flag=True, help="Draw in one line that never lifts the pen.")
+@click.option(
+    "--layers",
+    "way",
+    type=vpype_cli.ChoiceType(["author", "drawing", "one"]),
+    default="author",
+    help="Layers of the result: your strokes and the model's apart, one for each drawing, or "
+    "one for everything; to be changed on the page (default: author).",
+)
+@click.option(
+    "--browser/--no-browser",
+    default=True,
+    help="Open the page in the browser, or only say its address (default: --browser).",
+)
+@options.model
+@options.seed
+@click.pass_context
+def sketchpad(
+    ctx: click.Context, /, place: Place, **given: Any
+) -> Callable[[vpype_cli.State], None]:
+    """Draw in the browser, together with a model that learnt from human drawings.
+
+    A page opens. You draw on it with a mouse, a finger or a pen; after each stroke the model
+    shows how the drawing could go on, in pale ink. Take what you like and draw on. `Done`, at
+    the top of the page, sends the drawing down the pipeline, exactly where it was on the
+    page. `?` shows what the keys do.
+
+    What is in the pipeline is shown, and stays as it is. The drawing goes on new layers: your
+    strokes and the model's apart, one for each drawing, or all on one.
+
+    Nothing is lost when you close the tab: open the address again. Ctrl-C asks whether the
+    pipeline goes on with what is on the page. All that was drawn is kept on disk as well, and
+    offered on an empty page the next time.
+
+    The page is served on this machine only, to this one browser; no network is needed. It
+    takes a few packages more: `pipx inject vpype "vpype-sketchformer[sketchpad]"`.
+
+    These properties say how it was drawn:
+
+    \b
+        sketchformer_seed, sketchformer_model,
+        sketchformer_classes (those that were chosen, for all drawings)
+
+    Examples:
+
+        Draw on A4, and write what you drew:
+
+            vpype sketchpad linesort write out.svg
+
+        Draw on a postcard, in landscape:
+
+            vpype pagesize -l a6 sketchpad write card.svg
+
+        Go on with a drawing:
+
+            vpype read partial.svg sketchpad write out.svg
+
+        Draw a cat with a single line, and plot it:
+
+            vpype sketchpad --class cat --one-line --layers one gwrite cat.gcode
+    """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
+    return _sketchpad(run=_Run(), ctx=ctx, place=place, given=given)
+
+
+@vpype_cli.global_processor
+@vpype_cli.pass_state
+def _sketchpad(
+    state: vpype_cli.State,
+    document: vp.Document,
+    *,
+    run: _Run,
+    ctx: click.Context,
+    place: Place,
+    given: Mapping[str, Any],
+) -> vp.Document:
+    """Draw on the document."""
+    values = evaluate(state, ctx, given)
+    _check(ctx, values)
+    import asyncio
+
+    try:
+        import aiohttp  # noqa: F401
+        import platformdirs  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise click.UsageError(INSTALL) from error
+
+    from vpype_sketchformer.sketchpad.pad import Pad
+
+    checkpoint = run.checkpoint(values["model"])
+    if values["label"] is not None:
+        values["label"] = options.find_class(
+            ctx, "label", values["label"], checkpoint.classes, "sketchgen --list-classes"
+        )
+    size, given_size = _page(ctx, values["page_size"], document)
+    setting = _setting(document, size, values, given_size)
+    pad, way, finished = asyncio.run(_draw(run, Pad(size), setting, values))
+    if not finished:
+        raise click.Abort
+    if document.page_size is None or values["page_size"] is not None:
+        document.page_size = pad.size
+    _add_layers(document, pad, way)
+    _note(document, pad, values, place)
+    return document
+
+
+def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
+    """Refuse values outside their range."""
+    require(
+        0 < values["temperature"] <= options.MAX_TEMPERATURE,
+        ctx,
+        "temperature",
+        f"{values['temperature']:g} is not above 0 and at most {options.MAX_TEMPERATURE:g}.",
+    )
+    require(values["seed"] >= 0, ctx, "seed", f"{values['seed']} is negative.")
+
+
+def _page(
+    ctx: click.Context, wanted: tuple[float, float] | None, document: vp.Document
+) -> tuple[tuple[float, float], bool]:
+    """Return the size of the page, and whether it is given or can be chosen."""
+    from vpype_sketchformer.sketchpad.pad import LONGEST, SHORTEST
+
+    def possible(size: tuple[float, float]) -> bool:
+        return all(math.isfinite(s) and SHORTEST <= s <= LONGEST for s in size)
+
+    if wanted is not None:
+        require(possible(wanted), ctx, "page_size", "nobody can draw on a page of this size.")
+        return wanted, True
+    if document.page_size is not None and possible(document.page_size):
+        return document.page_size, True
+    bounds = document.bounds()
+    if bounds is None:
+        return vp.PAGE_SIZES[DEFAULT_SIZE], False
+    # There is no paper yet: it is large enough for what is to be drawn on.
+    width, height = vp.PAGE_SIZES[DEFAULT_SIZE]
+    return (
+        min(max(width, bounds[2] * 1.1), LONGEST),
+        min(max(height, bounds[3] * 1.1), LONGEST),
+    ), True
+
+
+def _setting(
+    document: vp.Document,
+    size: tuple[float, float],
+    values: Mapping[str, Any],
+    given_size: bool,
+) -> Setting:
+    """Return what the page starts with."""
+    from vpype_sketchformer.sketchpad.session import Setting
+    from vpype_sketchformer.sketchpad.svg import write_document
+
+    shown = document.clone()
+    shown.page_size = size
+    return Setting(
+        label=values["label"],
+        temperature=values["temperature"],
+        one_line=values["one_line"],
+        way=values["way"],
+        sizes={} if given_size else {name: vp.PAGE_SIZES[name] for name in SIZES},
+        pipeline="" if document.is_empty() else write_document(shown),
+    )
+
+
+async def _draw(
+    run: _Run, pad: Pad, setting: Setting, values: Mapping[str, Any]
+) -> tuple[Pad, str, bool]:
+    """Let the user draw; returns the page, the way of layers, and whether to go on."""
+    import webbrowser
+
+    import platformdirs
+
+    from vpype_sketchformer.sketchpad.keeping import Shelf
+    from vpype_sketchformer.sketchpad.server import serve
+    from vpype_sketchformer.sketchpad.session import Session
+    from vpype_sketchformer.sketchpad.suggesting import Companion
+
+    companion = Companion(run.checkpoint(values["model"]), values["seed"])
+    shelf = Shelf(platformdirs.user_data_path("vpype-sketchformer", False) / "sketchpad")
+    session = Session(pad, companion, shelf, setting)
+
+    def announce(address: str) -> None:
+        click.echo(f"sketchpad: draw at {address} (Ctrl-C ends it)", err=True)
+        if values["browser"]:
+            webbrowser.open(address)
+
+    try:
+        finished = await serve(session, announce, lambda: _ask(session))
+    finally:
+        await session.close()
+    if not finished and session.pad.strokes:
+        click.echo(f"sketchpad: the drawing is kept in {shelf.path}", err=True)
+    return session.pad, session.way, finished
+
+
+def _ask(session: Session) -> str:
+    """Ask what to do, after Ctrl-C."""
+    from vpype_sketchformer.sketchpad.server import Ask
+
+    count = len(session.pad.strokes)
+    if not sys.stdin.isatty():
+        return Ask.FINISH
+    click.echo(err=True)
+    strokes = "the stroke" if count == 1 else f"the {count} strokes"
+    question = f"go on with {strokes} on the page" if count else "go on with an empty page"
+    answers = {"y": Ask.FINISH, "n": Ask.ABANDON, "d": Ask.GO_ON}
+    try:
+        answer = click.prompt(
+            f"sketchpad: {question}? y(es), n(o: stop here), d(raw on)",
+            type=click.Choice(list(answers), case_sensitive=False),
+            default="y",
+            show_choices=False,
+            err=True,
+        )
+    except click.Abort:
+        return Ask.ABANDON
+    return answers[answer]
+
+
+def _add_layers(document: vp.Document, pad: Pad, way: str) -> None:
+    """Put what was drawn on new layers, above all others."""
+    shown, result = layers_around()
+    above = max({0, *document.ids(), *shown, *result})
+    for lid, (name, strokes) in enumerate(pad.layers(way), above + 1):
+        add(document, Sketch(tuple(strokes)), lid, name)
+
+
+def _note(document: vp.Document, pad: Pad, values: Mapping[str, Any], place: Place) -> None:
+    """Note in the document how it was drawn."""
+    classes = ", ".join(pad.labels[number] for number in sorted(pad.labels))
+    properties = {name: values[name] for name in ("seed", "model")}
+    note(document, _Run.command, place, properties | {"classes": classes or None})

@@ -1,0 +1,68 @@
+"""What a drawing shows, guessed anew after every stroke.
+
+All classes are compared by the drawing's first points, and the likeliest of them by all of it.
+What was compared is kept, so that a stroke more costs that stroke, times the classes that are
+still in the running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from vpype_sketchformer.reading import Prefix, Reading
+from vpype_sketchformer.transformer import ANY_STROKES, Transformer
+
+#: Points by which all classes are compared.
+FIRST = 12
+#: Classes that stay in the running.
+KEPT = 48
+
+Ranking = tuple[tuple[str, float], ...]
+
+
+class Guesser:
+    """Ranks classes by p(class | drawing), all equally likely beforehand."""
+
+    def __init__(self, network: Transformer, classes: Sequence[str]) -> None:
+        self.network, self.classes = network, classes
+        self.first: Prefix | None = None
+        self.readings: dict[int, Reading] = {}
+        self.scores: dict[int, float] = {}
+        self.next = 0
+
+    def rank(self, prefix: Prefix, cancelled: Callable[[], bool]) -> Ranking | None:
+        """Rank the classes that are likely, the best first; None if cancelled.
+
+        Work that was cancelled is not lost: the next call goes on with it.
+        """
+        if self.first is None or not prefix.begins_with(self.first):
+            self.first = prefix.head(FIRST)
+            self.readings, self.scores, self.next = {}, {}, 0
+        for label in range(self.next, len(self.classes)):
+            if cancelled():
+                return None
+            reading = Reading(self.network, label, ANY_STROKES)
+            self.scores[label] = reading.log_likelihood(self.first)
+            self.readings[label] = reading
+            self.next = label + 1
+            if len(self.readings) >= 2 * KEPT:
+                self._prune()
+        self._prune()
+        for label, reading in self.readings.items():
+            if cancelled():
+                return None
+            self.scores[label] = reading.log_likelihood(prefix)
+        scores = np.array(list(self.scores.values()))
+        weights = np.exp(scores - scores.max())
+        weights /= weights.sum()
+        names = [self.classes[label] for label in self.scores]
+        order = np.argsort(-weights, kind="stable")
+        return tuple((names[i], float(weights[i])) for i in order)
+
+    def _prune(self) -> None:
+        """Keep the classes that are the likeliest."""
+        best = sorted(self.readings, key=lambda label: -self.scores[label])[:KEPT]
+        self.readings = {label: self.readings[label] for label in best}
+        self.scores = {label: self.scores[label] for label in best}

@@ -1,0 +1,237 @@
+"""What is on the page: strokes, whose they are, and which drawing they belong to.
+
+Lengths are vpype's pixels, 96 to the inch, y pointing down. A stroke has a number that grows,
+so that one that was erased and is brought back takes its old place in the drawing order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Stroke = NDArray[np.float64]
+
+#: Who drew a stroke.
+YOU, MODEL = "you", "model"
+#: How strokes become layers.
+BY_AUTHOR, BY_DRAWING, TOGETHER = "author", "drawing", "one"
+WAYS = (BY_AUTHOR, BY_DRAWING, TOGETHER)
+#: The most that a page takes, so that memory stays bounded.
+MOST_STROKES, MOST_POINTS = 20_000, 1_000_000
+#: Coordinates beyond this are no drawing, pixels.
+FARTHEST = 1e5
+#: Smallest and largest side of a page, pixels.
+SHORTEST, LONGEST = 40.0, 20_000.0
+#: The longest name of a class that is kept.
+LONGEST_LABEL = 100
+
+
+class PadError(ValueError):
+    """Something that cannot be put on a page; the message is one clear line."""
+
+
+@dataclass(frozen=True)
+class Inked:
+    """A stroke on the page.
+
+    Attributes:
+        drawing: The number of the drawing it belongs to.
+        by: Who drew it, ``YOU`` or ``MODEL``.
+        points: Its points, (n, 2), n >= 2.
+    """
+
+    drawing: int
+    by: str
+    points: Stroke
+
+    @classmethod
+    def from_json(cls, value: Any) -> Inked:
+        """Read a stroke: ``drawing``, ``by``, and ``points`` as x, y, x, y.
+
+        Raises:
+            PadError: It is none.
+        """
+        value = as_object(value)
+        by, points = value.get("by"), value.get("points")
+        if by not in (YOU, MODEL):
+            raise PadError("a stroke is drawn by you or by the model.")
+        if not isinstance(points, list) or len(points) < 4 or len(points) % 2:
+            raise PadError("a stroke's points are two or more pairs of numbers.")
+        numbers = [as_number(point, -FARTHEST, FARTHEST) for point in points]
+        return cls(as_count(value.get("drawing")), by, np.array(numbers).reshape(-1, 2))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``from_json`` reads."""
+        return {"drawing": self.drawing, "by": self.by, "points": flat(self.points)}
+
+
+@dataclass
+class Pad:
+    """A page with drawings.
+
+    Attributes:
+        size: Width and height.
+        strokes: The strokes by number.
+        labels: The class that was chosen for a drawing, by the drawing's number.
+    """
+
+    size: tuple[float, float]
+    strokes: dict[int, Inked] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+
+    def change(self, message: Mapping[str, Any]) -> None:
+        """Change what is on the page, all of it or nothing.
+
+        Args:
+            message: ``put``, strokes by number; ``drop``, numbers of strokes that go;
+                ``labels``, classes by drawing, null for none. All may be left out.
+
+        Raises:
+            PadError: It is no such message, or too much for a page.
+        """
+        put = {
+            as_count(number): Inked.from_json(stroke)
+            for number, stroke in as_object(message.get("put", {})).items()
+        }
+        drop = message.get("drop", [])
+        if not isinstance(drop, list):
+            raise PadError("what goes is a list of numbers.")
+        strokes = self.strokes | put
+        for number in drop:
+            strokes.pop(as_count(number), None)
+        if len(strokes) > MOST_STROKES:
+            raise PadError(f"a page takes at most {MOST_STROKES} strokes.")
+        if sum(len(stroke.points) for stroke in strokes.values()) > MOST_POINTS:
+            raise PadError(f"a page takes at most {MOST_POINTS} points.")
+        labels = {
+            as_count(number): as_label(label)
+            for number, label in as_object(message.get("labels", {})).items()
+        }
+        self.strokes = dict(sorted(strokes.items()))
+        merged = self.labels | labels
+        self.labels = {number: label for number, label in merged.items() if label}
+
+    def resize(self, size: Any) -> None:
+        """Take a page of another size.
+
+        Raises:
+            PadError: It is no size of a page.
+        """
+        self.size = as_size(size)
+
+    def drawing(self, number: int) -> list[Stroke]:
+        """Return the strokes of a drawing, in drawing order."""
+        return [s.points for s in self.strokes.values() if s.drawing == number]
+
+    def layers(self, way: str) -> list[tuple[str, list[Stroke]]]:
+        """Sort the strokes into layers; returns each with its name, none empty."""
+        keys: list[Any]
+        names: dict[Any, str]
+        if way == BY_AUTHOR:
+            names = {YOU: "drawn by hand", MODEL: "drawn by the model"}
+            keys = [stroke.by for stroke in self.strokes.values()]
+        elif way == BY_DRAWING:
+            keys = [stroke.drawing for stroke in self.strokes.values()]
+            names = {
+                number: self.labels.get(number) or f"drawing {i}"
+                for i, number in enumerate(sorted(set(keys)), 1)
+            }
+        else:
+            names, keys = {None: "sketchpad"}, [None] * len(self.strokes)
+        sorted_strokes: dict[Any, list[Stroke]] = {key: [] for key in names}
+        for key, stroke in zip(keys, self.strokes.values(), strict=True):
+            sorted_strokes[key].append(stroke.points)
+        return [(names[key], joined(s)) for key, s in sorted_strokes.items() if s]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``from_json`` reads."""
+        return {
+            "size": list(self.size),
+            "strokes": {str(n): stroke.to_json() for n, stroke in self.strokes.items()},
+            "labels": {str(n): label for n, label in self.labels.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Pad:
+        """Read a page.
+
+        Raises:
+            PadError: It is none.
+        """
+        value = as_object(value)
+        pad = cls(as_size(value.get("size")))
+        pad.change({"put": value.get("strokes", {}), "labels": value.get("labels", {})})
+        return pad
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        PadError: It is none.
+    """
+    try:
+        return as_object(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise PadError("that is no JSON object.") from error
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return a JSON object; `PadError` if it is something else."""
+    if not isinstance(value, dict):
+        raise PadError("an object was expected.")
+    return value
+
+
+def as_number(value: Any, least: float, most: float) -> float:
+    """Return a number in a range; `PadError` if it is something else."""
+    if type(value) not in (int, float) or not least <= value <= most:
+        raise PadError(f"a number from {least:g} to {most:g} was expected.")
+    return float(value)
+
+
+def as_count(value: Any) -> int:
+    """Return a whole number, of a JSON key too; `PadError` if it is something else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        value = int(value)
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise PadError("a whole number was expected.")
+    return value
+
+
+def as_label(value: Any) -> str:
+    """Return the name of a class, empty for none; `PadError` if it is something else."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > LONGEST_LABEL or not value.isprintable():
+        raise PadError("the name of a class was expected.")
+    return value
+
+
+def as_size(value: Any) -> tuple[float, float]:
+    """Return the size of a page; `PadError` if it is something else."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise PadError("a page has a width and a height.")
+    width, height = (as_number(side, SHORTEST, LONGEST) for side in value)
+    return width, height
+
+
+def flat(points: Stroke) -> list[float]:
+    """Return points as x, y, x, y, to a hundredth of a pixel."""
+    return [0.0 if x == 0 else x for x in np.round(points, 2).ravel().tolist()]
+
+
+def joined(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Make one stroke of strokes that go on where the one before ends."""
+    result: list[Stroke] = []
+    for stroke in strokes:
+        if result and np.array_equal(result[-1][-1], stroke[0]):
+            result[-1] = np.concatenate([result[-1], stroke[1:]])
+        else:
+            result.append(stroke)
+    return result

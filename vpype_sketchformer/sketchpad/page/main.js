@@ -1,0 +1,397 @@
+// Puts the page together: buttons, keys and dialogs.
+
+import { Companion } from "./companion.js";
+import { Pad } from "./pad.js";
+import { Paper, bounds, element } from "./paper.js";
+import { Tools } from "./tools.js";
+import { Wire } from "./wire.js";
+
+const find = id => document.getElementById(id);
+
+const wire = new Wire();
+const pad = new Pad();
+const paper = new Paper(find("paper"));
+const tools = new Tools(find("paper"), pad, paper);
+const companion = new Companion(wire, paper);
+
+let classes = new Set();
+let begun = false;     // whether vpype has told what is on the page
+let sent = false;      // whether the page has gone down the pipeline
+
+// ----- What vpype says -----------------------------------------------------------------------
+
+wire.addEventListener("welcome", ({ detail }) => {
+  notify("");
+  if (!begun || detail.opened) {
+    begin(detail);
+  } else {  // the connection is back, and what was drawn meanwhile is here
+    flush();
+    refresh();
+  }
+});
+
+function begin(page) {
+  if (!begun) {
+    classes = new Set(page.classes);
+    find("classes").replaceChildren(...page.classes.map(name => new Option(name, name)));
+    companion.temperature = page.temperature;
+    find("one-line").checked = tools.oneLine = page.one_line;
+    find("done-form").elements.way.value = page.way;
+    offerSizes(page.sizes);
+  }
+  paper.fit(page.size, page.pipeline);
+  showSize(page.size);
+  pad.load(page);
+  if (!begun && page.label) pad.name(page.label);
+  offerEarlier(page.earlier);
+  begun = true;
+  showSubject();
+  suggest();
+}
+
+wire.addEventListener("kept", ({ detail }) => {
+  pad.kept(detail.number);
+  showKept();
+});
+wire.addEventListener("not_kept", ({ detail }) => notify(`The drawing cannot be kept. ${detail.text}`));
+wire.addEventListener("trouble", ({ detail }) => notify(detail.text));
+wire.addEventListener("closing", () => {
+  flush();
+  wire.say({ type: "bye" });
+});
+wire.addEventListener("lost", () => {
+  showKept();
+  if (!sent) notify("The connection to vpype is lost. Draw on; what you draw stays here until it is back.");
+});
+wire.addEventListener("refused", ({ detail }) =>
+  end("vpype did not understand this page", `${detail} Load the page again; what was kept is there.`));
+wire.addEventListener("busy", () =>
+  end("The sketchpad is open in another tab", "Draw there, or go on here.", true));
+wire.addEventListener("elsewhere", () =>
+  end("The sketchpad has moved to another tab", "Draw there, or take it back.", true));
+wire.addEventListener("gone", () => end("vpype has gone", "What was kept on disk is offered again "
+  + "when you start the sketchpad the next time."));
+wire.addEventListener("over", () => sent
+  ? end("Done", "Your drawing has gone down the pipeline. You can close this page.")
+  : end("The sketchpad has ended", "It was ended in the terminal. Your drawing is kept, and is "
+    + "offered again when you start the sketchpad the next time."));
+
+// ----- What changes on the page --------------------------------------------------------------
+
+pad.addEventListener("change", () => {
+  paper.show(pad.strokes);
+  find("undo").disabled = !pad.canUndo;
+  find("redo").disabled = !pad.canRedo;
+  find("new").disabled = !pad.of(pad.drawing).length;
+  find("earlier").hidden ||= pad.strokes.size > 0;
+  if (begun) flush();
+  showKept();
+});
+
+function flush() {
+  if (!pad.isKept) wire.say(pad.news);
+}
+
+function showKept() {
+  const state = !wire.isOpen ? "not connected" : pad.isKept ? (pad.strokes.size ? "kept" : "") : "keeping";
+  find("kept").textContent = state;
+  find("kept").dataset.state = state;
+}
+
+function suggest() {
+  const lines = pad.of(pad.drawing).map(([, stroke]) => stroke.points);
+  const label = pad.labels.get(pad.drawing) ?? null;
+  if (!lines.length && !label) { companion.forget(); return; }
+  companion.ask(pad.drawing, label, tools.oneLine, lines);
+}
+
+// After a change: new suggestions, if they are wanted without asking.
+function refresh() {
+  if (tools.isBusy) return;
+  if (find("eager").checked) suggest(); else companion.hush();
+}
+
+tools.addEventListener("begin", () => companion.hush());
+tools.addEventListener("drawing", () => { showSubject(); refresh(); });
+tools.addEventListener("tool", () => {
+  for (const button of document.querySelectorAll("[data-tool]"))
+    button.setAttribute("aria-pressed", button.dataset.tool === tools.name);
+});
+tools.addEventListener("stroke", refresh);
+
+companion.addEventListener("take", ({ detail: { lines, last, finished } }) => {
+  pad.add(lines, "model");
+  if (!last) return;
+  if (finished) say("Taken. The drawing looks finished. N begins another one, R goes on.");
+  else refresh();
+});
+companion.addEventListener("label", ({ detail }) => setLabel(detail));
+
+function undo() { pad.undo(); showSubject(); refresh(); }
+function redo() { pad.redo(); showSubject(); refresh(); }
+
+function newDrawing() {
+  if (!pad.of(pad.drawing).length) return;
+  pad.drawing = Math.max(...pad.drawings) + 1;
+  find("new").disabled = true;
+  companion.forget();
+  showSubject();
+  tools.use("draw");
+  say("A new drawing.");
+}
+
+// Go to the next or the last drawing on the page.
+function step(by) {
+  const all = pad.drawings, at = all.indexOf(pad.drawing);
+  if (!all.length) return;
+  tools.choose(all[(Math.max(at, 0) + by + all.length) % all.length]);
+  say(`Drawing ${all.indexOf(pad.drawing) + 1} of ${all.length}.`);
+}
+
+// ----- What is drawn -------------------------------------------------------------------------
+
+function showSubject() {
+  find("label").value = pad.labels.get(pad.drawing) ?? "";
+  checkLabel();
+}
+
+function checkLabel() {
+  const label = find("label").value.trim().toLowerCase(), known = !label || classes.has(label);
+  find("forget").hidden = !label;
+  find("label").setAttribute("aria-invalid", !known);
+  find("label-help").hidden = known;
+  return known ? label : null;
+}
+
+function setLabel(label) {
+  find("label").value = label;
+  checkLabel();
+  find("guess").hidden = true;
+  if (label === (pad.labels.get(pad.drawing) ?? "")) return;
+  pad.name(label);
+  suggest();
+}
+
+find("label").addEventListener("input", () => {
+  const label = checkLabel();
+  find("label-help").hidden = true;  // while one is typing
+  if (label) setLabel(label);
+});
+find("label").addEventListener("change", () => {
+  const label = checkLabel();
+  if (label !== null) setLabel(label);
+  else find("label-help").textContent = "The model does not know this one. The list shows what it knows.";
+});
+find("subject").addEventListener("submit", event => event.preventDefault());
+find("forget").onclick = () => setLabel("");
+
+// ----- Buttons and keys ----------------------------------------------------------------------
+
+for (const button of document.querySelectorAll("[data-tool]"))
+  button.onclick = () => tools.use(button.dataset.tool);
+find("undo").onclick = undo;
+find("redo").onclick = redo;
+find("new").onclick = newDrawing;
+find("again").onclick = suggest;
+find("more").onclick = () => find("more-dialog").showModal();
+find("keys").onclick = showKeys;
+find("done").onclick = askDone;
+find("eager").onchange = refresh;
+find("one-line").onchange = ({ target }) => { tools.oneLine = target.checked; refresh(); };
+find("temperature").onchange = find("length").onchange = () => { if (companion.hasSome) suggest(); };
+
+const KEYS = [
+  [["1–8"], "show a suggestion; once more takes it", /^[1-9]$/, ({ key }) => companion.choose(key - 1)],
+  [["Enter"], "take the suggestion", "Enter", () => companion.take()],
+  [["Space"], "take its next stroke", " ", () => companion.takeStroke()],
+  [["R"], "other suggestions", "r", suggest],
+  [["Esc"], "no suggestion", "Escape", () => { tools.stop(); companion.refuse(); }],
+  [["C"], "say what you are drawing", "c", () => find("label").focus()],
+  [["L"], "draw in one line, or not", "l", () => find("one-line").click()],
+  [["D"], "draw", "d", () => tools.use("draw")],
+  [["E"], "erase", "e", () => tools.use("erase")],
+  [["M"], "move and scale", "m", () => tools.use("move")],
+  [["N"], "begin another drawing", "n", newDrawing],
+  [["[", "]"], "go to another drawing", /^[[\]]$/, ({ key }) => step(key === "[" ? -1 : 1)],
+  [["Ctrl Z"], "undo"],
+  [["Ctrl Shift Z"], "redo"],
+  [["Arrows", "."], "on the paper: move the pen, and put it down or lift it"],
+  [["Arrows", "+", "−"], "with Move: move and scale the drawing"],
+  [["Ctrl Enter"], "done: send the page down the pipeline"],
+  [["?"], "show the keys", "?", showKeys],
+];
+
+document.addEventListener("keydown", event => {
+  if (document.querySelector("dialog[open]")) return;
+  const { target, key } = event, command = event.ctrlKey || event.metaKey;
+  if (command && ["z", "y", "Enter"].includes(key.length > 1 ? key : key.toLowerCase())) {
+    if (target.id === "label" && key !== "Enter") return;
+    event.preventDefault();
+    if (key === "Enter") askDone();
+    else if (key.toLowerCase() === "y" || event.shiftKey) redo();
+    else undo();
+    return;
+  }
+  if (command || event.altKey) return;
+  if (target.matches("input:not([type=checkbox]), select, summary")) {
+    if (key === "Escape") find("paper").focus();
+    return;
+  }
+  if (target.matches("button, input") && [" ", "Enter"].includes(key)) return;
+  if (target.id === "paper" && tools.key(event)) { event.preventDefault(); return; }
+  const found = KEYS.find(([, , pattern]) =>
+    pattern instanceof RegExp ? pattern.test(key) : pattern === key || pattern === key.toLowerCase());
+  if (!found) return;
+  event.preventDefault();
+  found[3](event);
+});
+
+function showKeys() {
+  find("more-dialog").close();
+  find("key-list").replaceChildren(...KEYS.flatMap(([names, what]) => {
+    const keys = document.createElement("dt"), text = document.createElement("dd");
+    names.forEach((name, i) => keys.append(i ? " " : "",
+      Object.assign(document.createElement("kbd"), { textContent: name })));
+    text.textContent = what;
+    return [keys, text];
+  }));
+  find("keys-dialog").showModal();
+}
+
+// ----- The page, files -----------------------------------------------------------------------
+
+let sizes = {};
+
+function offerSizes(offered) {
+  sizes = offered;
+  find("sizes").hidden = !Object.keys(sizes).length;
+  find("size").replaceChildren(...Object.keys(sizes).map(name =>
+    new Option(name.replace(/^a/, "A").replace(/^[lt]/, x => x.toUpperCase()), name)));
+}
+
+function showSize([width, height]) {
+  const [short, long] = [Math.min(width, height), Math.max(width, height)];
+  const name = Object.keys(sizes).find(key =>
+    Math.abs(sizes[key][0] - short) < 1 && Math.abs(sizes[key][1] - long) < 1);
+  if (name) find("size").value = name;
+  find("landscape").checked = width > height;
+}
+
+find("size").onchange = find("landscape").onchange = () => {
+  const [short, long] = sizes[find("size").value];
+  const size = find("landscape").checked ? [long, short] : [short, long];
+  paper.fit(size, false);
+  wire.say({ type: "page", size });
+  refresh();
+};
+
+function offerEarlier(pages) {
+  find("earlier").hidden = !pages.length;
+  find("earlier").querySelector(".pages").replaceChildren(...pages.map(page => {
+    const button = document.createElement("button"), [width, height] = page.size;
+    const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+      element("rect", { class: "sheet", width, height }),
+      ...page.strokes.map(points => element("polyline", { class: "you", points: points.join(" ") })));
+    svg.style.setProperty("--pen", Math.max(width, height) / 100);
+    const when = new Date(1000 * page.when);
+    const time = document.createElement("time");
+    time.dateTime = when.toISOString();
+    time.textContent = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    button.append(svg, time);
+    button.onclick = () => wire.say({ type: "open", name: page.name });
+    return button;
+  }));
+}
+
+find("import").onclick = () => find("file").click();
+find("file").onchange = async ({ target }) => {
+  const [file] = target.files;
+  target.value = "";
+  find("more-dialog").close();
+  if (!file) return;
+  const answer = await fetch("import", { method: "POST", body: file }).then(
+    response => response.ok ? response.json() : { trouble: "This file is too large." },
+    () => ({ trouble: "The connection to vpype is lost." }));
+  if (answer.trouble) { notify(answer.trouble); return; }
+  place(answer.strokes);
+};
+
+// Put lines on the page as a drawing of their own: where they are, if there is paper.
+function place(lines) {
+  const box = bounds(lines), [width, height] = paper.size;
+  const inside = box.left >= 0 && box.top >= 0 && box.right <= width && box.bottom <= height;
+  const factor = Math.min(1, 0.9 * width / (box.width || 1), 0.9 * height / (box.height || 1));
+  const shift = [(width - factor * (box.left + box.right)) / 2,
+    (height - factor * (box.top + box.bottom)) / 2];
+  if (pad.of(pad.drawing).length) newDrawing();
+  pad.add(inside ? lines : lines.map(points => points.map((x, i) => factor * x + shift[i % 2])), "you");
+  refresh();
+}
+
+find("download").onclick = async () => {
+  flush();
+  const way = find("done-form").elements.way.value;
+  const blob = await fetch(`drawing.svg?way=${way}`).then(response => response.blob());
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = "sketchpad.svg";
+  link.click();
+  URL.revokeObjectURL(link.href);
+};
+
+find("clear").onclick = () => {
+  find("more-dialog").close();
+  pad.change(new Map([...pad.strokes.keys()].map(id => [id, null])));
+  companion.forget();
+  say("The page is empty. Undo brings everything back.");
+};
+
+// ----- Done ----------------------------------------------------------------------------------
+
+function askDone() {
+  const count = pad.strokes.size, drawings = pad.drawings.length;
+  find("done-text").textContent = count === 0 ? "There is nothing on the page." :
+    `${count} ${count === 1 ? "stroke" : "strokes"}` + (drawings > 1 ? ` in ${drawings} drawings` : "")
+    + ", just where they are on the page.";
+  find("done-dialog").showModal();
+  find("send").focus();
+}
+
+find("done-dialog").addEventListener("close", () => {
+  if (find("done-dialog").returnValue !== "done") return;
+  sent = true;
+  companion.hush();
+  flush();
+  wire.say({ type: "done", way: find("done-form").elements.way.value });
+});
+
+// ----- Words ---------------------------------------------------------------------------------
+
+function say(text) {
+  find("said").textContent = text;
+  find("hint").textContent = text;
+}
+
+function notify(text) {
+  find("notice").textContent = text;
+  find("notice").hidden = !text;
+}
+find("notice").onclick = () => notify("");
+
+function end(title, text, canTakeOver = false) {
+  notify("");
+  showKept();
+  find("end-title").textContent = title;
+  find("end-text").textContent = text;
+  find("here").hidden = !canTakeOver;
+  find("end").showModal();
+}
+find("end").addEventListener("cancel", event => event.preventDefault());
+find("here").onclick = () => {
+  find("end").close();
+  begun = false;
+  wire.open(true);
+};
+
+tools.use("draw");
+wire.open();

@@ -1,0 +1,122 @@
+// The sheet of paper on the screen: shows the strokes, finds what the pointer is on.
+
+import { toSegment } from "./ink.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const MARGIN = 0.02;     // of the paper's longer side, around it
+const PEN = 1.6;         // width of the ink on the paper, pixels
+
+export function element(name, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+export const pairs = flat =>
+  Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
+
+export function bounds(lines) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const points of lines) for (const [x, y] of pairs(points)) {
+    left = Math.min(left, x); right = Math.max(right, x);
+    top = Math.min(top, y); bottom = Math.max(bottom, y);
+  }
+  return { left, top, right, bottom, width: right - left, height: bottom - top };
+}
+
+export class Paper {
+  size = [1, 1];
+  #svg; #groups = new Map(); #shown = new Map();
+
+  constructor(svg) {
+    this.#svg = svg;
+    for (const id of ["under", "pale", "ink", "wet", "frame", "nib"])
+      this[id] = svg.querySelector(`#${id}`);
+  }
+
+  fit(size, pipeline) {
+    this.size = size;
+    const [width, height] = size, margin = MARGIN * Math.max(width, height);
+    this.#svg.setAttribute("viewBox",
+      [-margin, -margin, width + 2 * margin, height + 2 * margin].join(" "));
+    this.#svg.style.setProperty("--pen", PEN);
+    this.#svg.style.setProperty("--ratio", width / height);
+    this.under.replaceChildren(element("rect", { class: "sheet", width, height, rx: 1 }));
+    if (pipeline) this.under.append(
+      element("image", { class: "pipeline", href: "pipeline.svg", width, height }));
+  }
+
+  // Where on the paper a pointer is.
+  at(event) {
+    const { x, y } = new DOMPoint(event.clientX, event.clientY)
+      .matrixTransform(this.#svg.getScreenCTM().inverse());
+    return [x, y];
+  }
+
+  // Pixels of the page for one of the screen.
+  get grain() {
+    return 1 / this.#svg.getScreenCTM().a;
+  }
+
+  // Show these strokes, leaving alone what is shown already.
+  show(strokes) {
+    for (const [id, line] of this.#shown)
+      if (line.stroke !== strokes.get(id)) { line.node.remove(); this.#shown.delete(id); }
+    for (const [id, stroke] of strokes) {
+      if (this.#shown.has(id)) continue;
+      const node = element("polyline", { class: stroke.by, points: stroke.points.join(" ") });
+      this.group(stroke.drawing).append(node);
+      this.#shown.set(id, { node, stroke });
+    }
+  }
+
+  group(drawing) {
+    if (!this.#groups.has(drawing)) {
+      const group = element("g");
+      this.#groups.set(drawing, group);
+      this.ink.append(group);
+    }
+    return this.#groups.get(drawing);
+  }
+
+  node(id) {
+    return this.#shown.get(id)?.node;
+  }
+
+  showWet(points) {
+    this.wet.setAttribute("points", points.map(p => p.join(",")).join(" "));
+  }
+
+  // Show a suggestion: what comes next first.
+  showPale(lines) {
+    this.pale.replaceChildren(...lines.map((points, i) =>
+      element("polyline", { class: i ? "" : "next", points: points.join(" ") })));
+  }
+
+  // Show the frame around a drawing, with handles to scale it; null for none.
+  showFrame(box) {
+    this.frame.toggleAttribute("hidden", !box);
+    if (!box) return;
+    const pad = 6 * this.grain, r = 5 * this.grain;
+    const [left, top] = [box.left - pad, box.top - pad];
+    const [right, bottom] = [box.right + pad, box.bottom + pad];
+    const corners = [[left, top], [right, top], [right, bottom], [left, bottom]];
+    this.frame.replaceChildren(
+      element("rect", { x: left, y: top, width: right - left, height: bottom - top }),
+      ...corners.map(([cx, cy], i) => element("circle", { cx, cy, r, "data-corner": i })));
+  }
+
+  // The strokes that are nearer to a point than so many pixels of the screen, nearest first.
+  hits(strokes, point, reach) {
+    const limit = reach * this.grain, found = [];
+    for (const [id, stroke] of strokes) {
+      const points = pairs(stroke.points);
+      let nearest = Infinity;
+      for (let i = 1; i < points.length; i++)
+        nearest = Math.min(nearest, toSegment(point, points[i - 1], points[i]));
+      if (nearest <= limit) found.push([nearest, id]);
+    }
+    return found.sort((a, b) => a[0] - b[0]).map(([, id]) => id);
+  }
+}

@@ -1,0 +1,261 @@
+// What the pointer, and the keys in its place, do on the paper: draw, erase, move and scale.
+
+import { Ink, simplify } from "./ink.js";
+import { bounds } from "./paper.js";
+
+const REACH = 8;             // pixels of the screen from a line that still hit it
+const STEP = 8, LEAP = 40;   // pixels of the page that an arrow key moves
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// Draws strokes.
+class Draw {
+  constructor(tools) { this.tools = tools; }
+
+  down(point) {
+    const { tools } = this;
+    const last = tools.oneLine ? tools.pad.lastPoint : null;
+    this.ink = new Ink(last ?? point);
+    if (last) this.ink.points.push(point);
+    this.ink.pointer = this.ink.pen = point;
+    tools.paper.showWet(this.ink.line);
+    tools.dispatchEvent(new Event("begin"));
+  }
+
+  move(points) {
+    points.forEach(point => this.ink.add(point));
+    this.tools.paper.showWet(this.ink.line);
+  }
+
+  up() {
+    const points = this.ink.finish();
+    this.cancel();
+    this.tools.pad.add([points.flat()], "you");
+  }
+
+  cancel() {
+    this.tools.paper.showWet([]);
+  }
+}
+
+// Erases whole strokes that it touches.
+class Erase {
+  constructor(tools) { this.tools = tools; }
+
+  down(point) {
+    this.gone = new Map();
+    this.move([point]);
+  }
+
+  move(points) {
+    const { pad, paper } = this.tools;
+    for (const point of points) for (const id of paper.hits(pad.strokes, point, REACH)) {
+      this.gone.set(id, null);
+      paper.node(id)?.classList.add("going");
+    }
+  }
+
+  up() {
+    this.tools.pad.change(this.gone);
+  }
+
+  cancel() {
+    for (const id of this.gone.keys()) this.tools.paper.node(id)?.classList.remove("going");
+  }
+}
+
+// Moves a drawing, or scales it by a corner of its frame.
+class Move {
+  constructor(tools) { this.tools = tools; }
+
+  down(point, event) {
+    const { pad, paper } = this.tools;
+    const corner = event.target.dataset?.corner;
+    if (corner === undefined) {
+      const [hit] = paper.hits(pad.strokes, point, 2 * REACH);
+      const box = this.tools.box;
+      const inside = box && point[0] >= box.left && point[0] <= box.right &&
+        point[1] >= box.top && point[1] <= box.bottom;
+      this.grabbed = hit !== undefined || inside;
+      if (hit !== undefined && !inside) this.tools.choose(pad.strokes.get(hit).drawing);
+    } else this.grabbed = true;
+    this.from = this.to = point;
+    this.anchor = corner === undefined ? null : this.#opposite(Number(corner));
+  }
+
+  #opposite(corner) {
+    const { left, top, right, bottom } = this.tools.box;
+    return [[right, bottom], [left, bottom], [left, top], [right, top]][corner];
+  }
+
+  get #change() {
+    if (!this.anchor) return { factor: 1, shift: this.to.map((x, i) => x - this.from[i]) };
+    const reach = point => Math.hypot(...point.map((x, i) => x - this.anchor[i]));
+    const factor = Math.max(0.05, reach(this.to) / (reach(this.from) || 1));
+    return { factor, shift: this.anchor.map(x => x * (1 - factor)) };
+  }
+
+  move(points) {
+    if (!this.grabbed) return;
+    this.to = points.at(-1);
+    const { factor, shift } = this.#change;
+    for (const node of [this.tools.paper.group(this.tools.pad.drawing), this.tools.paper.frame])
+      node.setAttribute("transform", `translate(${shift}) scale(${factor})`);
+  }
+
+  up() {
+    const { factor, shift } = this.#change;
+    const moved = this.grabbed && (factor !== 1 || shift.some(x => x !== 0));
+    this.cancel();
+    if (moved) this.tools.transform(factor, shift);
+  }
+
+  cancel() {
+    for (const node of [this.tools.paper.group(this.tools.pad.drawing), this.tools.paper.frame])
+      node.removeAttribute("transform");
+  }
+}
+
+// Emits "begin" when the pen goes down to draw, "stroke" when something was done on the paper,
+// "drawing" when another drawing was chosen, "tool" when another tool was.
+export class Tools extends EventTarget {
+  oneLine = false;
+  #tools; #name = "draw"; #pointer = null; #penSeen = false; #nib = null; #keyed = null;
+
+  constructor(svg, pad, paper) {
+    super();
+    Object.assign(this, { svg, pad, paper });
+    this.#tools = { draw: new Draw(this), erase: new Erase(this), move: new Move(this) };
+    svg.addEventListener("pointerdown", event => this.#down(event));
+    svg.addEventListener("pointermove", event => this.#move(event));
+    svg.addEventListener("pointerup", event => this.#up(event));
+    svg.addEventListener("pointercancel", () => this.stop());
+    svg.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
+    svg.addEventListener("blur", () => this.#showNib(null));
+    pad.addEventListener("change", () => this.showFrame());
+  }
+
+  get name() { return this.#name; }
+  get isBusy() { return this.#pointer !== null || this.#keyed !== null; }
+
+  use(name) {
+    this.stop();
+    this.#name = this.svg.dataset.tool = name;
+    this.showFrame();
+    this.dispatchEvent(new Event("tool"));
+  }
+
+  choose(drawing) {
+    this.pad.drawing = drawing;
+    this.showFrame();
+    this.dispatchEvent(new Event("drawing"));
+  }
+
+  // The box around the drawing that is being drawn.
+  get box() {
+    const lines = this.pad.of(this.pad.drawing).map(([, stroke]) => stroke.points);
+    return lines.length ? bounds(lines) : null;
+  }
+
+  showFrame() {
+    this.paper.showFrame(this.#name === "move" ? this.box : null);
+  }
+
+  // Scale the drawing, then shift it.
+  transform(factor, shift) {
+    this.pad.change(new Map(this.pad.of(this.pad.drawing).map(([id, stroke]) => [id, {
+      ...stroke,
+      points: stroke.points.map((x, i) => Math.round((x * factor + shift[i % 2]) * 100) / 100),
+    }])));
+  }
+
+  stop() {
+    if (!this.isBusy) return;
+    this.#pointer = this.#keyed = null;
+    this.#tools[this.#name].cancel();
+  }
+
+  #down(event) {
+    this.#penSeen ||= event.pointerType === "pen";
+    const palm = this.#penSeen && event.pointerType === "touch";
+    if (this.isBusy || palm || event.button !== 0) return;
+    event.preventDefault();
+    this.svg.focus({ preventScroll: true });
+    this.svg.setPointerCapture(event.pointerId);
+    this.#pointer = event.pointerId;
+    this.#showNib(null);
+    this.#tools[this.#name].down(this.paper.at(event), event);
+  }
+
+  #move(event) {
+    if (event.pointerId !== this.#pointer) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    this.#tools[this.#name].move((events.length ? events : [event]).map(e => this.paper.at(e)));
+  }
+
+  #up(event) {
+    if (event.pointerId !== this.#pointer) return;
+    const tool = this.#tools[this.#name];
+    tool.move([this.paper.at(event)]);
+    this.#pointer = null;
+    tool.up();
+    this.dispatchEvent(new Event("stroke"));
+  }
+
+  // The keyboard's pen: arrows move it, the full stop puts it down and lifts it. With the
+  // moving tool, arrows move the drawing, plus and minus scale it. Tells if the key did something.
+  key(event) {
+    const arrow = ARROWS[event.key];
+    if (this.#name === "move") return this.#keyMove(event, arrow);
+    if (!arrow && event.key !== "." || this.#pointer !== null) return false;
+    const tool = this.#tools[this.#name];
+    const nib = this.#nib ?? this.pad.lastPoint ?? this.paper.size.map(x => x / 2);
+    if (arrow) {
+      const step = event.shiftKey ? LEAP : STEP;
+      const to = nib.map((x, i) => Math.min(Math.max(0, x + step * arrow[i]), this.paper.size[i]));
+      if (this.#keyed) {
+        this.#keyed.push(to);
+        tool.move([to]);
+      }
+      this.#showNib(to);
+    } else if (this.#keyed) {
+      const points = simplify(this.#keyed, 0.01);
+      this.#keyed = null;
+      if (this.#name === "erase") tool.up();
+      else {
+        tool.cancel();
+        if (points.length > 1) this.pad.add([points.flat()], "you");
+      }
+      this.dispatchEvent(new Event("stroke"));
+      this.#showNib(nib);
+    } else {
+      const start = this.oneLine && this.#name === "draw" ? this.pad.lastPoint ?? nib : nib;
+      this.#keyed = [start];
+      tool.down(start, event);
+      this.#showNib(start);
+    }
+    return true;
+  }
+
+  #keyMove(event, arrow) {
+    const box = this.box;
+    const factor = { "+": 1.1, "=": 1.1, "-": 1 / 1.1 }[event.key];
+    if (!box || !arrow && !factor) return false;
+    const middle = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+    const step = event.shiftKey ? LEAP : STEP;
+    if (arrow) this.transform(1, arrow.map(x => x * step));
+    else this.transform(factor, middle.map(x => x * (1 - factor)));
+    this.dispatchEvent(new Event("stroke"));
+    return true;
+  }
+
+  #showNib(point) {
+    this.#nib = point;
+    this.paper.nib.toggleAttribute("hidden", !point);
+    if (!point) return;
+    this.paper.nib.setAttribute("cx", point[0]);
+    this.paper.nib.setAttribute("cy", point[1]);
+    this.paper.nib.setAttribute("r", 5 * this.paper.grain);
+    this.paper.nib.classList.toggle("down", this.#keyed !== null);
+  }
+}

@@ -1,0 +1,296 @@
+"""How a drawing could go on: the model's side of the sketchpad.
+
+Where the drawing lies in the model's frame is chosen once and kept while the drawing fits, and
+what the network has read of it is kept as well: after a stroke, that stroke alone is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import vpype as vp
+from numpy.typing import NDArray
+
+from vpype_sketchformer.checkpoint import Checkpoint
+from vpype_sketchformer.completion import (
+    LONGEST_PREFIX,
+    TYPICAL_SHARE,
+    Placement,
+    bounds,
+    clean,
+    list_placements,
+    make_prefix,
+    score,
+    simplify,
+)
+from vpype_sketchformer.reading import Prefix, Readings
+from vpype_sketchformer.sampling import grow
+from vpype_sketchformer.sheet import TOLERANCE
+from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
+from vpype_sketchformer.sketchpad.pad import joined
+from vpype_sketchformer.strokes import FRAME, SIMPLIFICATION, smooth_stroke
+from vpype_sketchformer.transformer import ONE_STROKE, TYPICAL, Transformer
+
+Stroke = NDArray[np.float64]
+Box = tuple[float, float, float, float]
+
+#: Suggestions that are drawn side by side.
+COUNT = 8
+#: Classes that suggestions are drawn of where the model is to find out what is drawn.
+MOST_LABELS = 4
+#: Where a first stroke may lie within the finished drawing; tried while the user waits.
+FEW_PLACES = (0.0, 0.5, 1.0)
+#: How much of the shorter side of an empty page a new drawing takes up.
+NEW_SHARE = 0.6
+#: By how many points a drawing must have grown before its placement is looked at again.
+GROWTH = 1.5
+#: How far beyond the frame a drawing may reach, in pixels of the frame.
+MARGIN = 8
+#: How many nats a placement must be better by, to be worth reading all again.
+GAIN = 2.0
+#: Placements that are compared between two looks at whether to stop.
+PORTION = 8
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What suggestions are to be like.
+
+    Attributes:
+        label: Their class; None to leave it to the model.
+        temperature: See ``sampling.sample``.
+        most_strokes: How many strokes they may have; None for a whole drawing.
+        one_line: Whether they go on with the last stroke and never lift the pen.
+    """
+
+    label: str | None
+    temperature: float
+    most_strokes: int | None
+    one_line: bool
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """A stroke of a suggestion.
+
+    Attributes:
+        number: The suggestion's number, from 0.
+        label: Its class, or an empty string.
+        strokes: The stroke, on the page; several pieces where it leaves the page.
+        over: Whether that was the suggestion's last.
+        finished: Whether the model ended it there by itself.
+    """
+
+    number: int
+    label: str
+    strokes: tuple[Stroke, ...]
+    over: bool
+    finished: bool
+
+
+@dataclass
+class _Known:
+    """What is known of the drawing that is being drawn."""
+
+    guesser: Guesser
+    placement: Placement
+    chosen_at: float = 0.0  # points that it had when its placement was chosen; 0: not yet
+    strokes: list[Stroke] = field(default_factory=list)
+    join: bool = False
+    room: Box = (0.0, 0.0, 0.0, 0.0)
+    prefix: Prefix | None = None
+    readings: dict[int, Readings] = field(default_factory=dict)
+    ranking: Ranking = ()
+
+
+class Companion:
+    """Draws on, one drawing at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
+        self.network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
+        self.classes = checkpoint.classes
+        self.limit = int(checkpoint.config.context * LONGEST_PREFIX)
+        self.seed, self.asked = seed, 0
+        self.drawing: int | None = None
+        self.known: _Known | None = None
+
+    def suggest(
+        self,
+        drawing: int,
+        strokes: Sequence[Stroke],
+        page: tuple[float, float],
+        wish: Wish,
+    ) -> Iterator[list[Suggested]]:
+        """Draw on, in several ways.
+
+        Args:
+            drawing: Which drawing it is, to know it again.
+            strokes: What there is of it, on the page; may be empty.
+            page: Width and height of the page.
+            wish: What the suggestions are to be like.
+
+        Yields:
+            After every point, the strokes that were finished by it. Who stops asking stops
+            the drawing.
+
+        Raises:
+            CompletionError: The drawing cannot be gone on with.
+        """
+        known = self._look(drawing, strokes, page, wish.one_line)
+        condition = ONE_STROKE if wish.one_line else TYPICAL
+        if condition not in known.readings:
+            known.readings[condition] = Readings(self.network, condition)
+        labels = self._labels(wish.label, known.ranking)
+        self.asked += 1
+        seeds = np.random.SeedSequence(self.seed, spawn_key=(self.asked,)).spawn(COUNT)
+        last = strokes[-1][-1] if wish.one_line and strokes else None
+        begun: set[int] = set()
+        for grown in grow(
+            labels,
+            seeds,
+            known.readings[condition],
+            prefix=known.prefix,
+            temperature=wish.temperature,
+            one_line=wish.one_line,
+            most_strokes=wish.most_strokes,
+        ):
+            suggested = []
+            for growth in grown:
+                joint = None if growth.sketch in begun else last
+                begun.add(growth.sketch)
+                pieces = _on_page(growth.stroke, known.placement, joint, page)
+                label = (*self.classes, "")[labels[growth.sketch]]
+                over, finished = growth.over, growth.finished
+                suggested.append(Suggested(growth.sketch, label, pieces, over, finished))
+            yield suggested
+
+    def guess(self, cancelled: Callable[[], bool]) -> Ranking | None:
+        """Guess what the drawing shows; None if cancelled, or if nothing has been drawn."""
+        known = self.known
+        if known is None or known.prefix is None:
+            return None
+        ranking = known.guesser.rank(known.prefix, cancelled)
+        known.ranking = ranking or known.ranking
+        return ranking
+
+    def settle(self, cancelled: Callable[[], bool]) -> None:
+        """Look for a better placement, where the drawing has grown much since the last one."""
+        known = self.known
+        if known is None or known.prefix is None:
+            return
+        points = len(known.prefix.positions)
+        if points < GROWTH * known.chosen_at:
+            return
+        options = [known.placement, *list_placements(known.strokes, None, known.room)]
+        scores: list[float] = []
+        for first in range(0, len(options), PORTION):
+            if cancelled():
+                return
+            scores += self._score(known.strokes, options[first : first + PORTION])
+        known.chosen_at = points
+        best = int(np.argmax(scores))
+        if scores[best] > scores[0] + GAIN:
+            known.placement = options[best]
+            known.prefix = self._prefix(known)
+
+    def _look(
+        self,
+        drawing: int,
+        strokes: Sequence[Stroke],
+        page: tuple[float, float],
+        join: bool,
+    ) -> _Known:
+        """Take in what has become of a drawing."""
+        if self.known is None or self.drawing != drawing:
+            guesser = Guesser(self.network, self.classes)
+            self.drawing, self.known = drawing, _Known(guesser, _in_the_middle(page))
+        known = self.known
+        before, known.join = known.prefix, join
+        if not strokes:
+            known.placement, known.prefix, known.ranking = _in_the_middle(page), None, ()
+            known.chosen_at = np.inf
+            return known
+        known.strokes = joined(clean(strokes))
+        known.room = _room(known.strokes, page)
+        if known.chosen_at:
+            known.prefix = prefix = self._prefix(known)
+            moved = before is not None and len(before.pens) and not prefix.shared(before)
+            if _fits(prefix) and not moved:
+                return known
+        options = list_placements(known.strokes, None, known.room, FEW_PLACES)
+        scores = self._score(known.strokes, options)
+        known.placement = options[int(np.argmax(scores))]
+        known.prefix = self._prefix(known)
+        known.chosen_at = len(known.prefix.positions) / GROWTH
+        return known
+
+    def _score(
+        self, strokes: Sequence[Stroke], placements: Sequence[Placement]
+    ) -> list[float]:
+        """Score placements of a drawing, as if nothing were known of what it shows."""
+        _, size = bounds(strokes)
+        tolerance = SIMPLIFICATION * size / (TYPICAL_SHARE * FRAME)
+        coarse, _ = simplify(strokes, tolerance, self.limit)
+        return list(score(self.network, [len(self.classes)], coarse, placements))
+
+    def _prefix(self, known: _Known) -> Prefix:
+        """Take a drawing into the frame."""
+        tolerance = SIMPLIFICATION / known.placement.scale
+        fine, _ = simplify(known.strokes, tolerance, self.limit)
+        return make_prefix(fine, known.placement, known.join)
+
+    def _labels(self, label: str | None, ranking: Ranking) -> list[int]:
+        """Return the class of each suggestion; those of a guess by their shares."""
+        if label is not None:
+            return [self.classes.index(label)] * COUNT
+        if not ranking:
+            return [len(self.classes)] * COUNT
+        best = ranking[:MOST_LABELS]
+        ends = np.cumsum([share for _, share in best])
+        places = (np.arange(COUNT) + 0.5) / COUNT * ends[-1]
+        return [self.classes.index(best[i][0]) for i in np.searchsorted(ends, places)]
+
+
+def _room(strokes: Sequence[Stroke], page: tuple[float, float]) -> Box:
+    """Return where the finished drawing may lie: the page, and the drawing itself."""
+    points = np.concatenate([*strokes, [(0.0, 0.0), page]])
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    return left, top, right, bottom
+
+
+def _in_the_middle(page: tuple[float, float]) -> Placement:
+    """Place a new drawing in the middle of the page."""
+    size = NEW_SHARE * min(page)
+    corner = (np.array(page) - size) / 2
+    return Placement(corner, FRAME / size, np.zeros(2))
+
+
+def _fits(prefix: Prefix) -> bool:
+    """Tell whether a beginning lies in the frame."""
+    least, most = prefix.positions.min(), prefix.positions.max()
+    return bool(least >= -MARGIN and most <= FRAME + MARGIN)
+
+
+def _on_page(
+    stroke: Stroke,
+    placement: Placement,
+    joint: Stroke | None,
+    page: tuple[float, float],
+) -> tuple[Stroke, ...]:
+    """Take a stroke out of the frame: a smooth one, cut off where the paper ends.
+
+    Args:
+        stroke: The stroke in the frame, (n, 2).
+        placement: Where the drawing lies in the frame.
+        joint: Where on the page the stroke begins, if it goes on with another, (2,).
+        page: Width and height of the page.
+    """
+    own = placement.to_own(stroke)
+    if joint is not None:
+        own[0] = joint
+    smooth = smooth_stroke(own, TOLERANCE, SIMPLIFICATION / placement.scale)
+    lines = vp.LineCollection([smooth @ [1, 1j]])
+    lines.crop(0, 0, *page)
+    return tuple(vp.as_vector(line) for line in lines)
