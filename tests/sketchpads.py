@@ -25,8 +25,10 @@ class Sketchpad:
         """Start it; ``before`` is the pipeline up to the command, which writes out.svg."""
         self.folder = folder
         self.process = subprocess.Popen(
-            [str(VPYPE), *before.split(), "sketchpad", "--no-browser", "-m", str(model)]
-            + [*options, "write", "-r", "out.svg"],
+            [
+                *(str(VPYPE), *before.split(), "sketchpad", "--no-browser"),
+                *("--model", str(model), *options, "write", "-r", "out.svg"),
+            ],
             cwd=folder,
             env=os.environ | {"XDG_DATA_HOME": str(folder / "data")},
             stdin=subprocess.DEVNULL,

@@ -132,16 +132,15 @@ def _sketchpad(
     given: Mapping[str, Any],
 ) -> vp.Document:
     """Draw on the document."""
-    values = evaluate(state, ctx, given)
-    _check(ctx, values)
     import asyncio
 
+    values = evaluate(state, ctx, given)
+    _check(ctx, values)
     try:
         import aiohttp  # noqa: F401
         import platformdirs  # noqa: F401
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise click.UsageError(INSTALL) from error
-
     from vpype_sketchformer.sketchpad.pad import Pad
 
     checkpoint = run.checkpoint(values["model"])
@@ -259,11 +258,12 @@ def _ask(session: Session) -> str:
         return Ask.FINISH
     click.echo(err=True)
     strokes = "the stroke" if count == 1 else f"the {count} strokes"
-    question = f"go on with {strokes} on the page" if count else "go on with an empty page"
+    what = f"{strokes} on the page" if count else "an empty page"
     answers = {"y": Ask.FINISH, "n": Ask.ABANDON, "d": Ask.GO_ON}
     try:
         answer = click.prompt(
-            f"sketchpad: {question}? y(es), n(o: stop here), d(raw on)",
+            f"sketchpad: go on with {what} (y), stop here (n), or draw on (d)?",
+            prompt_suffix=" ",
             type=click.Choice(list(answers), case_sensitive=False),
             default="y",
             show_choices=False,

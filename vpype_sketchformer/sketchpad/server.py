@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import logging
 import mimetypes
 import secrets
 import signal
@@ -19,6 +20,7 @@ from importlib import resources
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from vpype_sketchformer.sketchpad.pad import PadError, flat, parse
 from vpype_sketchformer.sketchpad.session import Session
@@ -58,6 +60,7 @@ async def serve(
         Whether what was drawn is to go on down the pipeline.
     """
     server = Server(session)
+    logging.getLogger("aiohttp.server").addFilter(_quiet)
     runner = web.AppRunner(server.application(), access_log=None, handle_signals=False)
     await runner.setup()
     interrupted = asyncio.Event()
@@ -110,6 +113,11 @@ def _interrupts(interrupted: asyncio.Event) -> Any:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _quiet(record: logging.LogRecord) -> bool:
+    """Say nothing of requests that are no HTTP: nobody in front of the terminal made them."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class Server:
