@@ -1,4 +1,4 @@
-"""A sketchpad that runs, for the tests: `vpype sketchpad` as users start it."""
+"""Sketchpads that run, for the tests: as users start them, and beside a test."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import re
 import signal
 import subprocess
 import sysconfig
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from unittest import mock
 from urllib.parse import SplitResult, urlsplit
 
 import vpype as vp
+import vpype_cli
 
 VPYPE = Path(sysconfig.get_path("scripts")) / "vpype"
 PATIENCE = 60
@@ -74,3 +77,29 @@ class Sketchpad:
     def kept(self) -> list[Any]:
         """The files on the shelf."""
         return sorted((self.folder / "data").rglob("*.json"))
+
+
+class Beside:
+    """A pipeline with a sketchpad, in a thread beside the test: starts much faster."""
+
+    def __init__(self, model: Path, options: str = "", document: Any = None) -> None:
+        line = f"sketchpad --model '{model}' {options}"
+        ready = threading.Event()
+
+        def open_page(address: str) -> None:
+            self.address = address
+            ready.set()
+
+        def run() -> None:
+            with mock.patch("webbrowser.open", open_page):
+                self.document = vpype_cli.execute(line, document, "-s 1")
+
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+        assert ready.wait(PATIENCE)
+
+    def result(self) -> vp.Document:
+        """What came out of the pipeline."""
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        return self.document

@@ -337,7 +337,6 @@ def test_what_was_kept_changes_nothing(tiny: Path, one_line: bool) -> None:
         strokes = drawing[:count]
         placement = kept.known.placement if kept.known else None
         found = [s for step in kept.suggest(1, strokes, page, wanted) for s in step]
-        kept.guess(lambda: False)
     fresh = Companion(model, 1)
     fresh.asked = kept.asked - 1
     list(fresh.suggest(1, drawing[:1], page, wanted))

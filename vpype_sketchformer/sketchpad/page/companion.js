@@ -174,6 +174,7 @@ export class Companion extends EventTarget {
   #show() {
     const some = this.hasSome;
     find("suggestions").hidden = !some;
+    find("suggestions").dataset.over = some && this.#over;
     find("hint").hidden = some;
     this.#paper.showPale(this.#left);
     const buttons = find("strip").children;

@@ -44,15 +44,25 @@ class Erase {
 
   down(point) {
     this.gone = new Map();
+    this.at = point;
     this.move([point]);
   }
 
   move(points) {
     const { pad, paper } = this.tools;
-    for (const point of points) for (const id of paper.hits(pad.strokes, point, REACH)) {
-      this.gone.set(id, null);
-      paper.node(id)?.classList.add("going");
-    }
+    for (const point of points) for (const place of this.#way(point))
+      for (const id of paper.hits(pad.strokes, place, REACH)) {
+        this.gone.set(id, null);
+        paper.node(id)?.classList.add("going");
+      }
+  }
+
+  // The places on the way to a point: a quick hand must not jump over a line.
+  #way(to) {
+    const from = this.at, shift = to.map((x, i) => x - from[i]);
+    const steps = Math.ceil(Math.hypot(...shift) / (REACH * this.tools.paper.grain)) || 1;
+    this.at = to;
+    return Array.from({ length: steps }, (_, k) => from.map((x, i) => x + (k + 1) / steps * shift[i]));
   }
 
   up() {
