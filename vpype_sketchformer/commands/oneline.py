@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "--max-bridge",
     type=vpype_cli.LengthType(),
     help="Parts that are farther apart than this stay apart (default: 20% of the longer side "
-    "of the larger one).",
+    "of the larger one; no limit for what lies within it).",
 )
 @click.option(
     "--smooth/--no-smooth",
@@ -55,13 +55,14 @@ def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], 
     The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
     parts that lie apart are bridged, by straight lines as short as possible. Nothing else is
     added and nothing is taken away: where a drawing cannot be drawn in one go otherwise, the
-    pen goes over lines again, as little as possible in all, rather than across white paper.
+    pen goes over lines again, hardly more than it must, rather than across white paper.
     At crossings it goes straight on where it can.
 
     Each layer is done on its own. What lies farther apart than `--max-bridge` is taken for
     different drawings, each with a line of its own, so that the sketches on a sheet stay
-    apart. For every layer it is said how many strokes there were and are, how many bridges
-    were built, and how much of the way goes over lines that were there already.
+    apart; what lies within another line, as eyes in a face, belongs to it. For every layer it
+    is said how many strokes there were and are, how many bridges were built, and how much of
+    the way goes over lines that were there already.
 
     Examples:
 

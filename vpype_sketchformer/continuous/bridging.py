@@ -18,7 +18,9 @@ from vpype_sketchformer.continuous.network import (
     Links,
     Network,
     Points,
+    bend,
     by_node,
+    find_headings,
     stretch,
 )
 
@@ -265,6 +267,33 @@ def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) 
     inside = np.flatnonzero(drawings[gaps.parts[:, 0]] == drawings[gaps.parts[:, 1]])
     cheapest = inside[np.argsort(gaps.costs[inside], kind="stable")].tolist()
     return np.array([i for i in cheapest if groups.unite(*gaps.parts[i].tolist())], np.intp)
+
+
+def find_shortcuts(network: Network, reach: Floats) -> tuple[Indices, Floats]:
+    """Find the ways from loose end to loose end across white paper, instead of back over ink.
+
+    Args:
+        network: The network, all of its parts whole.
+        reach: How long such a way may be at most from the ends of each piece, (e,).
+
+    Returns:
+        The nodes at both sides (s, 2), and what the way costs: the length, several times if
+        it does not go straight on from the ends.
+    """
+    ends = np.argwhere(loose(network))
+    at = network.ends[ends[:, 0], ends[:, 1]]
+    limit = reach[ends[:, 0]]
+    points = network.nodes[at]
+    pairs = cKDTree(points).query_pairs(limit.max(initial=0.0), output_type="ndarray")
+    way = points[pairs[:, 1]] - points[pairs[:, 0]]
+    length = np.hypot(*way.T)
+    part = network.parts[ends[pairs, 0]]
+    near = (length > 0) & (length <= limit[pairs].min(axis=1)) & (part[:, 0] == part[:, 1])
+    pairs, way, length = pairs[near], way[near], length[near]
+    heading = find_headings(network, reach)[ends[:, 0], ends[:, 1]]
+    ahead = way / length[:, None]
+    turns = bend(heading[pairs[:, 0]], ahead) + bend(heading[pairs[:, 1]], -ahead)
+    return at[pairs], length * (1 + turns / bend(np.array([1, 0]), np.array([0, 1])))
 
 
 # --- ends that nearly touch ------------------------------------------------------------------

@@ -54,7 +54,7 @@ class Network:
     @cached_property
     def lengths(self) -> Floats:
         """The length of each piece, (e,)."""
-        return np.array([stations(piece)[-1] for piece in self.pieces])
+        return np.asarray(shapely.length(self.lines), np.float64)
 
     @cached_property
     def lines(self) -> NDArray[np.object_]:
@@ -164,7 +164,7 @@ def build(lines: Sequence[Points]) -> Network:
 
 def _resolution(points: Points) -> float:
     extent = float(np.ptp(points, axis=0).max())
-    return max(extent * RESOLUTION, float(np.abs(points).max()) * 2.0**-48, 2.0**-900)
+    return max(extent * RESOLUTION, float(np.abs(points).max()) * 2.0**-48, 2.0**-500)
 
 
 def _merge(points: Points, resolution: float) -> tuple[Indices, Indices]:
@@ -333,17 +333,26 @@ def link(network: Network, joins: Links, bridges: Links) -> Network:
             ends.append([tail, head])
             kinds.append(kinds[piece])
     joined = [landings[where] for where in landed]
-    for i, (tail, head) in enumerate(zip(joined[::2], joined[1::2], strict=True)):
-        if tail != head:
-            pieces.append(np.array([nodes[tail], nodes[head]]))
-            ends.append([tail, head])
-            kinds.append(JOIN if i < len(joins) else BRIDGE)
-    return replace(
+    cut = replace(
         network,
         nodes=np.array(nodes),
         pieces=pieces,
         ends=np.array(ends, np.intp),
         kinds=np.array(kinds, np.int8),
+    )
+    pairs = np.array(joined, np.intp).reshape(-1, 2)
+    kind = np.repeat(np.array([JOIN, BRIDGE], np.int8), [len(joins), len(bridges)])
+    new = pairs[:, 0] != pairs[:, 1]
+    return connect(cut, pairs[new], kind[new])
+
+
+def connect(network: Network, pairs: Indices, kinds: NDArray[np.int8]) -> Network:
+    """Add straight pieces between nodes (p, 2), of the kinds (p,)."""
+    return replace(
+        network,
+        pieces=[*network.pieces, *network.nodes[pairs]],
+        ends=np.concatenate([network.ends, pairs]),
+        kinds=np.concatenate([network.kinds, kinds]),
     )
 
 
@@ -362,3 +371,19 @@ def stretch(line: Points, begin: float, end: float) -> Points:
     sides = np.column_stack([first, last])
     inner = line[(along > begin) & (along < end)]
     return np.concatenate([sides[:1], inner, sides[1:]])
+
+
+def find_headings(network: Network, sight: Floats) -> Points:
+    """Return where pieces head from each of their ends, unit vectors (e, 2 ends, 2)."""
+    near = np.minimum(sight, network.lengths)
+    first = shapely.line_interpolate_point(network.lines, near)
+    last = shapely.line_interpolate_point(network.lines, network.lengths - near)
+    seen = np.stack([shapely.get_coordinates(p) for p in (first, last)], axis=1)
+    ways = seen - network.nodes[network.ends]
+    lengths = np.hypot(ways[..., 0], ways[..., 1])[..., None]
+    return np.divide(ways, lengths, out=np.zeros_like(ways), where=lengths > 0)
+
+
+def bend(a: Points, b: Points) -> Floats:
+    """Return what it costs to come along heading ``a`` reversed and leave along ``b``."""
+    return np.square(np.pi - np.arccos(np.clip((a * b).sum(axis=-1), -1, 1)))

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning
 from vpype_sketchformer.continuous.network import Flags, Floats, Indices, components
 
 #: So many odd nodes are matched at once, exactly; a part that has more is divided.
-BLOCK = 160
+BLOCK = 100
 
 #: So many nodes go into one linear program: it has its fixed costs.
 BATCH = 400
@@ -32,7 +32,7 @@ NEAREST = 6
 SLACK = 1e-6
 
 
-def repeat(edges: Indices, lengths: Floats, count: int) -> Indices:
+def repeat(edges: Indices, lengths: Floats, count: int, spare: int = 0) -> Indices:
     """Choose the edges to go over twice, so that each connected part is one open path.
 
     The sum of their lengths is the least possible in parts of up to `BLOCK` odd nodes. Larger
@@ -43,12 +43,15 @@ def repeat(edges: Indices, lengths: Floats, count: int) -> Indices:
         edges: The two nodes of each edge, (e, 2); there may be parallel edges and loops.
         lengths: How long each edge is, (e,), 0 or more.
         count: The number of nodes.
+        spare: So many edges, the last ones, need not be drawn; those that are chosen are
+            drawn once. They connect nothing that is not connected by others.
 
     Returns:
         Indices of edges, each at most once.
     """
     network = _Simple(edges, lengths, count)
-    odd = np.bincount(edges.ravel(), minlength=count) % 2 == 1
+    drawn = edges[: len(edges) - spare]
+    odd = np.bincount(drawn.ravel(), minlength=count) % 2 == 1
     part = components(edges, count)
     again = np.zeros(len(edges), bool)
     problems: list[_Problem] = []
@@ -231,8 +234,8 @@ def match(weights: Floats) -> Indices:
         share = result.x
         potential, bonus = result.eqlin.marginals, -result.ineqlin.marginals
         worth = potential[:, None] + potential
-        for members, value in zip(sets[bonus > 0], bonus[bonus > 0], strict=True):
-            worth += value * (members[:, None] != members)
+        across = (bonus * sets.T) @ ~sets  # from within sets to without
+        worth += across + across.T
         missing = allowed & ~candidate & (cost < worth - SLACK**2)
         fresh = _violated(pairs, share, count)
         if not missing.any() and not len(fresh):

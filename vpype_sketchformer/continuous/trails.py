@@ -13,7 +13,6 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
-import shapely
 
 from vpype_sketchformer.continuous.network import (
     Floats,
@@ -21,8 +20,10 @@ from vpype_sketchformer.continuous.network import (
     Indices,
     Network,
     Points,
+    bend,
     by_node,
     components,
+    find_headings,
 )
 
 #: At nodes of up to so many pieces all ways of passing are compared; at others each piece goes
@@ -43,7 +44,7 @@ def find_trails(network: Network, order: Indices, sight: Floats) -> list[list[in
         last, as 2 i + 1 the other way.
     """
     ends = network.ends[order]
-    headings = _headings(network, sight)[order].reshape(-1, 2)  # of each half
+    headings = find_headings(network, sight)[order].reshape(-1, 2)  # of each half
     offsets, halves = by_node(ends, len(network.nodes))
     straight = _pair(np.array(halves), np.array(offsets), headings)
     partner = _unite(ends, halves, offsets, headings, straight.tolist())
@@ -56,22 +57,6 @@ def find_trails(network: Network, order: Indices, sight: Floats) -> list[list[in
             half = partner[half ^ 1]
         trails.append(trail)
     return trails
-
-
-def _headings(network: Network, sight: Floats) -> Points:
-    """Return where pieces head from each of their ends, unit vectors (e, 2 ends, 2)."""
-    near = np.minimum(sight, network.lengths)
-    first = shapely.line_interpolate_point(network.lines, near)
-    last = shapely.line_interpolate_point(network.lines, network.lengths - near)
-    seen = np.stack([shapely.get_coordinates(p) for p in (first, last)], axis=1)
-    ways = seen - network.nodes[network.ends]
-    lengths = np.hypot(ways[..., 0], ways[..., 1])[..., None]
-    return np.divide(ways, lengths, out=np.zeros_like(ways), where=lengths > 0)
-
-
-def _turn(a: Points, b: Points) -> Floats:
-    """Return what it costs to come along heading ``a`` reversed and leave along ``b``."""
-    return np.square(np.pi - np.arccos(np.clip((a * b).sum(axis=-1), -1, 1)))
 
 
 @cache
@@ -110,7 +95,7 @@ def _pair(halves: Indices, offsets: Indices, headings: Points) -> Indices:
             here = np.concatenate([here, np.full((len(nodes), 1), -1)], axis=1)
         ways = _pairings(here.shape[1])
         a, b = here[:, ways[..., 0]], here[:, ways[..., 1]]  # (n, w, pairs)
-        cost = np.where((a < 0) | (b < 0), 0.0, _turn(headings[a], headings[b])).sum(axis=2)
+        cost = np.where((a < 0) | (b < 0), 0.0, bend(headings[a], headings[b])).sum(axis=2)
         best = cost.argmin(axis=1)
         chosen = ways[best]  # (n, pairs, 2)
         row = np.arange(len(nodes))[:, None]
@@ -137,7 +122,7 @@ def _unite(
     def changes(node: int) -> Iterator[_Change]:
         """Yield what can be changed at a node: who goes with whom."""
         here = halves[offsets[node] : offsets[node + 1]]
-        turns = _turn(headings[here][:, None], headings[here]).tolist()
+        turns = bend(headings[here][:, None], headings[here]).tolist()
         group = [trails.find(int(trail_at[half])) for half in here]
         mate = [here.index(partner[half]) if partner[half] >= 0 else -1 for half in here]
 
@@ -185,7 +170,7 @@ def _starts(ends: Indices, nodes: int, headings: Points, partner: list[int]) -> 
     labels, index = np.unique(part[at[alone]], return_index=True)
     starts = dict(zip(labels.tolist(), alone[index].tolist(), strict=True))
     here = np.flatnonzero(at == first[part[at]])
-    turns = _turn(headings[here], headings[mates[here]])
+    turns = bend(headings[here], headings[mates[here]])
     for half in here[np.lexsort([here, -turns])].tolist():
         label = int(part[at[half]])
         if label not in starts:

@@ -9,7 +9,7 @@ import numpy as np
 
 from vpype_sketchformer.continuous import bridging, postman
 from vpype_sketchformer.continuous.bridging import Limits
-from vpype_sketchformer.continuous.network import Floats, Points, build, components, link
+from vpype_sketchformer.continuous.network import BRIDGE, Floats, Points, build, connect, link
 from vpype_sketchformer.continuous.rounding import write_down
 from vpype_sketchformer.continuous.trails import find_trails
 
@@ -44,13 +44,19 @@ class Unbroken:
 
 
 def unbroken(
-    strokes: Sequence[Points], limits: Limits | None = None, *, smooth: bool = False
+    strokes: Sequence[Points],
+    limits: Limits | None = None,
+    *,
+    shortcut: float = 0.0,
+    smooth: bool = False,
 ) -> Unbroken:
     """Turn strokes into one unbroken path for each drawing.
 
     Args:
         strokes: Polylines, (k, 2) each, k >= 1.
         limits: How far joins and bridges may reach.
+        shortcut: Loose ends no farther apart than this share of their drawing's longer side
+            may be linked where that saves going back over ink.
         smooth: Round the corners where a path turns from one piece into another; no ink is
             moved by more than half the tolerance.
 
@@ -73,19 +79,28 @@ def unbroken(
     joins = bridging.find_joins(network, tolerance[drawing])
     bridges = gaps.links[bridging.find_bridges(network, gaps, joins, drawings)]
     whole = link(network, joins, bridges)
-    again = postman.repeat(whole.ends, whole.lengths, len(whole.nodes))
+    limit = np.zeros(whole.parts.max() + 1)  # the tolerance of each part: a drawing now
+    limit[whole.parts[: len(drawing)]] = tolerance[drawing]
+    size = bridging.sizes(whole, whole.parts)
+    shortcuts, costs = bridging.find_shortcuts(whole, shortcut * size[whole.parts])
+    again = postman.repeat(
+        np.concatenate([whole.ends, shortcuts]),
+        np.concatenate([whole.lengths, costs]),
+        len(whole.nodes),
+        spare=len(shortcuts),
+    )
+    taken = shortcuts[again[again >= len(whole.ends)] - len(whole.ends)]
+    again = again[again < len(whole.ends)]
+    whole = connect(whole, taken, np.full(len(taken), BRIDGE, np.int8))
     order = np.concatenate([np.arange(len(whole.pieces)), again])  # pieces as often as drawn
-    part = components(whole.ends, len(whole.nodes))[whole.ends[:, 0]]
-    limit = np.zeros(part.max() + 1)  # the tolerance of each part, which is a drawing now
-    limit[part[: len(drawing)]] = tolerance[drawing]
-    trails = find_trails(whole, order, SIGHT * limit[part])
+    trails = find_trails(whole, order, SIGHT * limit[whole.parts])
     paths = [
-        write_down(whole, trail, limit[part[trail[0] >> 1]] / 2 if smooth else 0.0)
+        write_down(whole, trail, limit[whole.parts[trail[0] >> 1]] / 2 if smooth else 0.0)
         for trail in trails
     ]
     return Unbroken(
         paths,
-        bridges.lengths,
+        whole.lengths[whole.kinds == BRIDGE],
         float(whole.lengths[order].sum()),
         float(whole.lengths[again].sum()),
         gap,
