@@ -320,7 +320,7 @@ def test_a_dot_and_nothing_get_an_answer(address: str) -> None:
     assert client.hear("suggestion")["label"] == "circle"
     client.put(s1=stroke([[5, 5], [5, 5]]))
     client.say(wish(2))
-    while client.hear("suggested")["request"] != 2:
+    while client.hear("rest")["request"] != 2:
         pass
     client.close()
 

@@ -113,7 +113,7 @@ class Page:
 
     def suggested(self) -> None:
         """Wait for all suggestions."""
-        self.wait(lambda: self.find("#suggestions").get_attribute("data-over") == "true")
+        self.wait(lambda: self.find("#suggestions").get_attribute("data-rests") == "true")
 
     def kept(self) -> None:
         self.wait(lambda: self.find("#kept").get_attribute("data-state") == "kept")
@@ -264,6 +264,20 @@ def test_erase_move_undo(browser: webdriver.Chrome, tiny: Path) -> None:
     assert [len(lines) for lines in found.values()] == [1, 1]
 
 
+def test_controls_have_names(browser: webdriver.Chrome, tiny: Path) -> None:
+    """A screen reader can say what each control is for."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw(circle(400, 500, 200))
+    page.suggested()
+    controls = [c for c in page.all("button, input, select, #paper") if c.is_displayed()]
+    assert len(controls) > 20
+    for control in controls:
+        assert control.accessible_name, control.get_attribute("outerHTML")
+    page.done()
+    pad.result()
+
+
 def test_keyboard_alone(browser: webdriver.Chrome, tiny: Path) -> None:
     """Draw, say what it is, take a suggestion, and send it, without a pointer."""
     pad = Beside(tiny, "--page-size 600x600")
@@ -407,7 +421,7 @@ def test_files_and_earlier_pages(
 def test_looks(
     browser: webdriver.Chrome, tiny: Path, scheme: str, width: int, height: int
 ) -> None:
-    """All is in sight, has a name, and is dark or light as the system is."""
+    """All is in sight, and dark or light as the system is."""
     document = vp.Document(page_size=(500, 600))
     document.add([[20 + 20j, 480 + 20j]])
     pad = Beside(tiny, document=document)
@@ -424,9 +438,6 @@ def test_looks(
             assert box["x"] >= 0 and box["x"] + box["width"] <= width, selector
             assert box["y"] >= 0 and box["y"] + box["height"] <= height, selector
         assert page.find("#paper").rect["height"] > 0.4 * height
-        for control in page.all("button, input, select"):
-            if control.is_displayed():
-                assert control.accessible_name, control.get_attribute("outerHTML")
         text, room = browser.execute_script(
             "const s = getComputedStyle(document.body); return [s.color, s.backgroundColor]"
         )

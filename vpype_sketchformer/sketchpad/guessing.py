@@ -15,9 +15,11 @@ from vpype_sketchformer.reading import Prefix, Reading
 from vpype_sketchformer.transformer import ANY_STROKES, Transformer
 
 #: Points by which all classes are compared.
-FIRST = 12
+FIRST = 8
 #: Classes that stay in the running.
 KEPT = 48
+#: Those that are looked at while the user waits.
+FEW = 12
 
 Ranking = tuple[tuple[str, float], ...]
 
@@ -54,15 +56,29 @@ class Guesser:
             if cancelled():
                 return None
             self.scores[label] = reading.log_likelihood(prefix)
-        scores = np.array(list(self.scores.values()))
+        self._prune()
+        return self._shares(list(self.readings))
+
+    def look_again(self, prefix: Prefix) -> Ranking | None:
+        """Rank the few that were the likeliest; None where all must be compared anew."""
+        done = self.next == len(self.classes)
+        if self.first is None or not done or not prefix.begins_with(self.first):
+            return None
+        few = list(self.readings)[:FEW]
+        for label in few:
+            self.scores[label] = self.readings[label].log_likelihood(prefix)
+        return self._shares(few)
+
+    def _shares(self, labels: list[int]) -> Ranking:
+        """Turn scores into probabilities, the best first."""
+        scores = np.array([self.scores[label] for label in labels])
         weights = np.exp(scores - scores.max())
         weights /= weights.sum()
-        names = [self.classes[label] for label in self.scores]
         order = np.argsort(-weights, kind="stable")
-        return tuple((names[i], float(weights[i])) for i in order)
+        return tuple((self.classes[labels[i]], float(weights[i])) for i in order)
 
     def _prune(self) -> None:
-        """Keep the classes that are the likeliest."""
+        """Keep the classes that are the likeliest, the best first."""
         best = sorted(self.readings, key=lambda label: -self.scores[label])[:KEPT]
         self.readings = {label: self.readings[label] for label in best}
         self.scores = {label: self.scores[label] for label in best}

@@ -8,6 +8,7 @@ the one before at its next point.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ Say = Callable[[Mapping[str, Any]], None]
 #: Pages that are offered at the start.
 OFFERED = 6
 #: Classes that a guess names.
-GUESSES = 5
+GUESSES = 4
 #: Range of the temperature, and most strokes of a suggestion.
 COOLEST, HOTTEST, MOST_STROKES = 0.01, 2.0, 100
 #: Seconds between two writes of the page.
@@ -209,22 +210,27 @@ class Session:
                 message = {"type": kind, "request": request, **content}
                 self._loop.call_soon_threadsafe(self._pass_on, message)
 
-        with threadpool_limits(1, "blas"):
+        def suggest() -> None:
+            for grown in self.companion.suggest(drawing, strokes, size, wish):
+                if cancel.is_set():
+                    return
+                for suggested in grown:
+                    say("suggestion", **_suggestion(suggested))
+
+        with threadpool_limits(1, "blas"), contextlib.suppress(CompletionError):  # a dot
             if cancel.is_set():
                 return
-            try:
-                for grown in self.companion.suggest(drawing, strokes, size, wish):
-                    if cancel.is_set():
-                        return
-                    for suggested in grown:
-                        say("suggestion", **_suggestion(suggested))
-            except CompletionError:
-                pass  # a dot: nothing to go on with
+            suggest()
             say("suggested")
             ranking = self.companion.guess(cancel.is_set)
+            if ranking and self.companion.blind:
+                say("anew")
+                suggest()
+                say("suggested")
             if ranking:
                 say("guess", ranking=ranking[:GUESSES])
             self.companion.settle(cancel.is_set)
+        say("rest")
 
     def _pass_on(self, message: Mapping[str, Any]) -> None:
         """Say something in the server's thread."""

@@ -113,6 +113,7 @@ class Companion:
         self.classes = checkpoint.classes
         self.limit = int(checkpoint.config.context * LONGEST_PREFIX)
         self.seed, self.asked = seed, 0
+        self.blind = False
         self.drawing: int | None = None
         self.known: _Known | None = None
 
@@ -124,6 +125,9 @@ class Companion:
         wish: Wish,
     ) -> Iterator[list[Suggested]]:
         """Draw on, in several ways.
+
+        Where it is not said what the drawing shows, that is guessed, from what `guess` found
+        the last time. Without that, nothing is known; then this was a `blind` try.
 
         Args:
             drawing: Which drawing it is, to know it again.
@@ -142,6 +146,9 @@ class Companion:
         condition = ONE_STROKE if wish.one_line else TYPICAL
         if condition not in known.readings:
             known.readings[condition] = Readings(self.network, condition)
+        if wish.label is None and known.ranking and known.prefix is not None:
+            known.ranking = known.guesser.look_again(known.prefix) or known.ranking
+        self.blind = wish.label is None and not known.ranking and known.prefix is not None
         labels = self._labels(wish.label, known.ranking)
         self.asked += 1
         seeds = np.random.SeedSequence(self.seed, spawn_key=(self.asked,)).spawn(COUNT)

@@ -12,7 +12,7 @@ const find = id => document.getElementById(id);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
-  #context = [];
+  #deaf = false; #context = [];
 
   constructor(wire, paper) {
     super();
@@ -21,6 +21,8 @@ export class Companion extends EventTarget {
     find("strip").replaceChildren(...Array.from({ length: COUNT }, (_, i) => this.#thumbnail(i)));
     wire.addEventListener("suggestion", ({ detail }) => this.#drawn(detail));
     wire.addEventListener("suggested", ({ detail }) => this.#finished(detail));
+    wire.addEventListener("anew", ({ detail }) => this.#begin(detail));
+    wire.addEventListener("rest", ({ detail }) => this.#rest(detail));
     wire.addEventListener("guess", ({ detail }) => this.#guessed(detail));
     find("take").onclick = () => this.take();
     find("take-stroke").onclick = () => this.takeStroke();
@@ -48,6 +50,7 @@ export class Companion extends EventTarget {
   // Ask how a drawing could go on. The lines are what there is of it, for the thumbnails.
   ask(drawing, label, oneLine, lines) {
     this.#clear();
+    find("suggestions").dataset.rests = false;
     this.#context = lines;
     this.#over = false;
     this.#wire.say({
@@ -78,6 +81,7 @@ export class Companion extends EventTarget {
     this.#shown = this.#taken = 0;
     this.#over = true;
     this.#only = null;
+    this.#deaf = false;
     this.#show();
   }
 
@@ -93,7 +97,7 @@ export class Companion extends EventTarget {
   }
 
   #drawn({ request, number, label, strokes, finished }) {
-    if (request !== this.#request || number !== (this.#only ?? number)) return;
+    if (request !== this.#request || this.#deaf || number !== (this.#only ?? number)) return;
     let suggestion = this.#suggestions.find(s => s.number === number);
     if (!suggestion) {
       suggestion = { number, label, lines: [], finished: false };
@@ -102,6 +106,18 @@ export class Companion extends EventTarget {
     suggestion.lines.push(...strokes);
     suggestion.finished ||= finished;
     this.#show();
+  }
+
+  // Now that it is known what is drawn, there are better suggestions; too late for one that
+  // was chosen.
+  #begin({ request }) {
+    if (request !== this.#request) return;
+    if (this.#shown || this.#taken) this.#deaf = true;
+    else this.#clear();
+  }
+
+  #rest({ request }) {
+    if (request === this.#request) find("suggestions").dataset.rests = true;
   }
 
   #finished({ request }) {
@@ -174,7 +190,6 @@ export class Companion extends EventTarget {
   #show() {
     const some = this.hasSome;
     find("suggestions").hidden = !some;
-    find("suggestions").dataset.over = some && this.#over;
     find("hint").hidden = some;
     this.#paper.showPale(this.#left);
     const buttons = find("strip").children;

@@ -4,7 +4,8 @@ import { toSegment } from "./ink.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 0.02;     // of the paper's longer side, around it
-const PEN = 1.6;         // width of the ink on the paper, pixels
+const PEN = 1.9;         // width of the ink on the paper, pixels: half a millimetre
+const THINNEST = 1.7;    // and on the screen
 
 export function element(name, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, name);
@@ -33,6 +34,12 @@ export class Paper {
     this.#svg = svg;
     for (const id of ["under", "pale", "ink", "wet", "frame", "nib"])
       this[id] = svg.querySelector(`#${id}`);
+    new ResizeObserver(() => this.#thicken()).observe(svg);
+  }
+
+  // Keep the ink visible however small the paper is shown.
+  #thicken() {
+    this.#svg.style.setProperty("--pen", Math.max(PEN, THINNEST * this.grain));
   }
 
   fit(size, pipeline) {
@@ -40,8 +47,7 @@ export class Paper {
     const [width, height] = size, margin = MARGIN * Math.max(width, height);
     this.#svg.setAttribute("viewBox",
       [-margin, -margin, width + 2 * margin, height + 2 * margin].join(" "));
-    this.#svg.style.setProperty("--pen", PEN);
-    this.#svg.style.setProperty("--ratio", width / height);
+    this.#thicken();
     this.under.replaceChildren(element("rect", { class: "sheet", width, height, rx: 1 }));
     if (pipeline) this.under.append(
       element("image", { class: "pipeline", href: "pipeline.svg", width, height }));
