@@ -35,15 +35,19 @@ PATIENCE = 20
 Points = list[tuple[float, float]]
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+def open_chromium(profile: Path) -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
     for flag in FLAGS.split():
         options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options, service)
+    return webdriver.Chrome(options, service)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    driver = open_chromium(tmp_path_factory.mktemp("chromium"))
     driver.set_window_size(1280, 860)
     yield driver
     driver.quit()
@@ -409,6 +413,13 @@ def test_files_and_earlier_pages(
     offer.click()
     page.wait(lambda: len(page.strokes()) == 1)
     page.find("#more").click()
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    page.find("#download").click()
+    page.wait((tmp_path / "sketchpad.svg").exists)
+    [layer] = vp.read_multilayer_svg(str(tmp_path / "sketchpad.svg"), 0.1).layers.values()
+    assert np.allclose(layer[0], [10 + 10j, 90 + 20j, 50 + 200j])
     page.find("#clear").click()
     assert page.strokes() == []
     page.control("z")

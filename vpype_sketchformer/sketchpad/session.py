@@ -222,14 +222,14 @@ class Session:
                 return
             suggest()
             say("suggested")
+            better = self.companion.settle(cancel.is_set)
             ranking = self.companion.guess(cancel.is_set)
-            if ranking and self.companion.blind:
+            if better or (ranking and self.companion.blind):
                 say("anew")
                 suggest()
                 say("suggested")
             if ranking:
                 say("guess", ranking=ranking[:GUESSES])
-            self.companion.settle(cancel.is_set)
         say("rest")
 
     def _pass_on(self, message: Mapping[str, Any]) -> None:

@@ -97,8 +97,9 @@ class _Known:
     guesser: Guesser
     placement: Placement
     chosen_at: float = 0.0  # points that it had when its placement was chosen; 0: not yet
+    chosen_for: tuple[str | None, bool] = (None, False)  # class, and whether in one line
     strokes: list[Stroke] = field(default_factory=list)
-    join: bool = False
+    turned: bool = False  # whether the model sees strokes the other way round
     room: Box = (0.0, 0.0, 0.0, 0.0)
     prefix: Prefix | None = None
     readings: dict[int, Readings] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class Companion:
         Raises:
             CompletionError: The drawing cannot be gone on with.
         """
-        known = self._look(drawing, strokes, page, wish.one_line)
+        known = self._look(drawing, strokes, page, wish)
         condition = ONE_STROKE if wish.one_line else TYPICAL
         if condition not in known.readings:
             known.readings[condition] = Readings(self.network, condition)
@@ -182,71 +183,93 @@ class Companion:
         known.ranking = ranking or known.ranking
         return ranking
 
-    def settle(self, cancelled: Callable[[], bool]) -> None:
-        """Look for a better placement, where the drawing has grown much since the last one."""
+    def settle(self, cancelled: Callable[[], bool]) -> bool:
+        """Look for a better placement, where the drawing has grown much since the last one.
+
+        Returns:
+            Whether there is one, so that suggestions will be better.
+        """
         known = self.known
         if known is None or known.prefix is None:
-            return
+            return False
         points = len(known.prefix.positions)
         if points < GROWTH * known.chosen_at:
-            return
+            return False
         options = [known.placement, *list_placements(known.strokes, None, known.room)]
         scores: list[float] = []
         for first in range(0, len(options), PORTION):
             if cancelled():
-                return
-            scores += self._score(known.strokes, options[first : first + PORTION])
+                return False
+            portion = options[first : first + PORTION]
+            scores += self._score(known.strokes, known.chosen_for[0], portion)
         known.chosen_at = points
         best = int(np.argmax(scores))
-        if scores[best] > scores[0] + GAIN:
-            known.placement = options[best]
-            known.prefix = self._prefix(known)
+        if scores[best] <= scores[0] + GAIN:
+            return False
+        known.placement = options[best]
+        known.prefix = self._prefix(known)
+        return True
 
     def _look(
         self,
         drawing: int,
         strokes: Sequence[Stroke],
         page: tuple[float, float],
-        join: bool,
+        wish: Wish,
     ) -> _Known:
         """Take in what has become of a drawing."""
         if self.known is None or self.drawing != drawing:
             guesser = Guesser(self.network, self.classes)
             self.drawing, self.known = drawing, _Known(guesser, _in_the_middle(page))
-        known = self.known
-        before, known.join = known.prefix, join
+        known, chosen_for = self.known, (wish.label, wish.one_line)
+        before = known.prefix
         if not strokes:
             known.placement, known.prefix, known.ranking = _in_the_middle(page), None, ()
-            known.chosen_at = np.inf
+            known.chosen_for, known.chosen_at = chosen_for, 0
             return known
-        known.strokes = joined(clean(strokes))
-        known.room = _room(known.strokes, page)
-        if known.chosen_at:
+        strokes = joined(clean(strokes))
+        known.strokes = _turned(strokes) if known.turned else strokes
+        known.room = _room(strokes, page)
+        if known.chosen_at and known.chosen_for == chosen_for:
             known.prefix = prefix = self._prefix(known)
             moved = before is not None and len(before.pens) and not prefix.shared(before)
             if _fits(prefix) and not moved:
                 return known
-        options = list_placements(known.strokes, None, known.room, FEW_PLACES)
-        scores = self._score(known.strokes, options)
-        known.placement = options[int(np.argmax(scores))]
+        known.chosen_for = chosen_for
+        self._choose(known, strokes)
         known.prefix = self._prefix(known)
         known.chosen_at = len(known.prefix.positions) / GROWTH
         return known
 
+    def _choose(self, known: _Known, strokes: list[Stroke]) -> None:
+        """Find where the drawing lies in the frame, and which way round it was drawn."""
+        options = list_placements(strokes, None, known.room, FEW_PLACES)
+        middle = options[len(options) // 2]
+        if _fits(self._prefix(known)):
+            options.append(known.placement)
+        label, joins = known.chosen_for
+        ways = [strokes] if joins else [strokes, _turned(strokes)]
+        likely = [self._score(way, label, [middle]) for way in ways]
+        known.turned = bool(np.argmax(likely))
+        known.strokes = ways[known.turned]
+        scores = self._score(known.strokes, label, options)
+        known.placement = options[int(np.argmax(scores))]
+
     def _score(
-        self, strokes: Sequence[Stroke], placements: Sequence[Placement]
+        self, strokes: Sequence[Stroke], label: str | None, placements: Sequence[Placement]
     ) -> list[float]:
-        """Score placements of a drawing, as if nothing were known of what it shows."""
+        """Score placements of a drawing."""
+        index = len(self.classes) if label is None else self.classes.index(label)
         _, size = bounds(strokes)
         tolerance = SIMPLIFICATION * size / (TYPICAL_SHARE * FRAME)
         coarse, _ = simplify(strokes, tolerance, self.limit)
-        return list(score(self.network, [len(self.classes)], coarse, placements))
+        return list(score(self.network, [index], coarse, placements))
 
     def _prefix(self, known: _Known) -> Prefix:
         """Take a drawing into the frame."""
         tolerance = SIMPLIFICATION / known.placement.scale
         fine, _ = simplify(known.strokes, tolerance, self.limit)
-        return make_prefix(fine, known.placement, known.join)
+        return make_prefix(fine, known.placement, known.chosen_for[1])
 
     def _labels(self, label: str | None, ranking: Ranking) -> list[int]:
         """Return the class of each suggestion; those of a guess by their shares."""
@@ -265,6 +288,11 @@ def _room(strokes: Sequence[Stroke], page: tuple[float, float]) -> Box:
     points = np.concatenate([*strokes, [(0.0, 0.0), page]])
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return left, top, right, bottom
+
+
+def _turned(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Turn each stroke round: many draw theirs the other way than the model expects."""
+    return [stroke[::-1] for stroke in strokes]
 
 
 def _in_the_middle(page: tuple[float, float]) -> Placement:

@@ -45,6 +45,8 @@ export class Companion extends EventTarget {
     find("length").setAttribute("aria-valuetext", length);
   }
 
+  canAsk = false;          // whether there is something to go on with
+
   get hasSome() { return this.#suggestions.some(s => s.lines.length); }
 
   // Ask how a drawing could go on. The lines are what there is of it, for the thumbnails.
@@ -53,6 +55,7 @@ export class Companion extends EventTarget {
     find("suggestions").dataset.rests = false;
     this.#context = lines;
     this.#over = false;
+    this.#show();
     this.#wire.say({
       type: "suggest", request: ++this.#request, drawing, label, one_line: oneLine,
       temperature: Number(find("temperature").value), strokes: LENGTHS[find("length").value][0],
@@ -99,6 +102,7 @@ export class Companion extends EventTarget {
   #drawn({ request, number, label, strokes, finished }) {
     if (request !== this.#request || this.#deaf || number !== (this.#only ?? number)) return;
     let suggestion = this.#suggestions.find(s => s.number === number);
+    if (!suggestion && !strokes.length) return;  // a dot, or off the page
     if (!suggestion) {
       suggestion = { number, label, lines: [], finished: false };
       this.#suggestions.push(suggestion);  // the quickest come first
@@ -124,7 +128,10 @@ export class Companion extends EventTarget {
     if (request !== this.#request) return;
     this.#over = true;
     this.#show();
-    if (this.hasSome) this.#say(`${this.#suggestions.length} suggestions. ${this.#described}`);
+    if (!this.hasSome) {
+      find("hint").textContent = "The model has nothing to add.";
+      this.#say("The model has nothing to add.");
+    } else this.#say(`${this.#suggestions.length} suggestions. ${this.#described}`);
   }
 
   #guessed({ request, ranking }) {
@@ -191,6 +198,7 @@ export class Companion extends EventTarget {
     const some = this.hasSome;
     find("suggestions").hidden = !some;
     find("hint").hidden = some;
+    find("ask").hidden = some || !this.#over || !this.canAsk;
     this.#paper.showPale(this.#left);
     const buttons = find("strip").children;
     const box = some && bounds([...this.#context, ...this.#suggestions.flatMap(s => s.lines)]);

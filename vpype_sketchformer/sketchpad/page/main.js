@@ -84,6 +84,7 @@ pad.addEventListener("change", () => {
   find("redo").disabled = !pad.canRedo;
   find("new").disabled = !pad.of(pad.drawing).length;
   find("earlier").hidden ||= pad.strokes.size > 0;
+  companion.canAsk = pad.of(pad.drawing).length > 0;
   if (begun) flush();
   showKept();
 });
@@ -192,7 +193,7 @@ for (const button of document.querySelectorAll("[data-tool]"))
 find("undo").onclick = undo;
 find("redo").onclick = redo;
 find("new").onclick = newDrawing;
-find("again").onclick = suggest;
+find("again").onclick = find("ask").onclick = suggest;
 find("more").onclick = () => find("more-dialog").showModal();
 find("keys").onclick = showKeys;
 find("done").onclick = askDone;
