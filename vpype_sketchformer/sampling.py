@@ -177,7 +177,9 @@ def _draw(
         and pen, (n, 3).
     """
     begun = 0 if prefix is None else len(prefix.positions)
-    rows = _Rows(network, tasks, style, min(network.config.context, begun + network.config.longest))
+    rows = _Rows(
+        network, tasks, style, min(network.config.context, begun + network.config.longest)
+    )
     if prefix is None:
         stream = rows.start()
         rows.move(stream)
@@ -242,7 +244,9 @@ def grow(
         for i, (label, seed) in enumerate(zip(labels, seeds, strict=True))
     ]
     begun = 0 if prefix is None else len(prefix.positions)
-    rows = _Rows(network, tasks, style, min(network.config.context, begun + network.config.longest))
+    rows = _Rows(
+        network, tasks, style, min(network.config.context, begun + network.config.longest)
+    )
     strokes: list[list[NDArray[np.float64]]] = [[] for _ in tasks]
     drawn = [0] * len(tasks)
     if prefix is None:
