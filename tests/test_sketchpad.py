@@ -26,12 +26,19 @@ from sketchpads import PATIENCE, VPYPE, Sketchpad
 
 from vpype_sketchformer import checkpoint
 from vpype_sketchformer.completion import make_prefix
-from vpype_sketchformer.reading import Reading
+from vpype_sketchformer.reading import Reading, Readings
+from vpype_sketchformer.sampling import grow, sample
 from vpype_sketchformer.sketchpad import server
 from vpype_sketchformer.sketchpad.guessing import Guesser
 from vpype_sketchformer.sketchpad.pad import MOST_STROKES
 from vpype_sketchformer.sketchpad.suggesting import Companion, Wish
-from vpype_sketchformer.transformer import ANY_STROKES, Transformer, log_likelihood
+from vpype_sketchformer.transformer import (
+    ANY_STROKES,
+    ONE_STROKE,
+    TYPICAL,
+    Transformer,
+    log_likelihood,
+)
 
 ANGLES = np.linspace(0, 2 * np.pi, 30)
 CIRCLE = np.column_stack([300 + 100 * np.cos(ANGLES), 300 + 100 * np.sin(ANGLES)])
@@ -323,6 +330,32 @@ def test_a_dot_and_nothing_get_an_answer(address: str) -> None:
     while client.hear("rest")["request"] != 2:
         pass
     client.close()
+
+
+@pytest.mark.parametrize("one_line", [False, True])
+def test_strokes_come_from_the_drawings_of_sketchgen(tiny: Path, one_line: bool) -> None:
+    """Handed out stroke by stroke, a drawing is what it is in one piece."""
+    model = checkpoint.load(tiny)
+    network = Transformer(model.config, model.tensors, model.scale)
+    seeds = np.random.SeedSequence(1).spawn(6)
+    whole = sample(
+        model, model.classes[:6], seeds, temperature=0.3, one_line=one_line, retries=0
+    )
+    condition = ONE_STROKE if one_line else TYPICAL
+    for most in (None, 1, 2):
+        readings = Readings(network, condition)
+        strokes: list[list[np.ndarray]] = [[] for _ in seeds]
+        for grown in grow(
+            range(6), seeds, readings, temperature=0.3, one_line=one_line, most_strokes=most
+        ):
+            for growth in grown:
+                strokes[growth.sketch].append(growth.stroke)
+        assert any(sketch.finished for sketch in whole)
+        for sketch, found in zip(whole, strokes, strict=True):
+            expected = sketch.strokes[:most]
+            if sketch.finished:
+                assert len(found) == len(expected)
+                assert all(map(np.array_equal, found, expected))
 
 
 @pytest.mark.parametrize("one_line", [False, True])

@@ -359,6 +359,9 @@ def test_connection_lost(browser: webdriver.Chrome, tiny: Path) -> None:
         page.draw([(100, 300), (200, 300)])
         page.draw([(100, 400), (200, 400)])
         assert page.find("#kept").text == "not connected"
+        page.find("#done").click()
+        page.find("#send").click()
+        page.wait(lambda: "when it is back" in page.find("#notice").text)
         browser.execute_script("window.cut = false")
         page.kept()
         shown = page.strokes()

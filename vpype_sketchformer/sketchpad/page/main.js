@@ -360,6 +360,11 @@ function askDone() {
 
 find("done-dialog").addEventListener("close", () => {
   if (find("done-dialog").returnValue !== "done") return;
+  find("done-dialog").returnValue = "";
+  if (!wire.isOpen) {
+    notify("The connection to vpype is lost. Send the page when it is back.");
+    return;
+  }
   sent = true;
   companion.hush();
   flush();

@@ -22,6 +22,8 @@ export class Pad extends EventTarget {
     this.drawing = Math.max(1, ...this.drawings);
     this.#done = [];
     this.#undone = [];
+    this.#unkept.clear();
+    this.#unkeptLabels.clear();
     this.#tell();
   }
 
