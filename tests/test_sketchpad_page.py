@@ -200,6 +200,17 @@ def test_pointers(browser: webdriver.Chrome, tiny: Path, kind: str) -> None:
     assert gap(drawn, circle(400, 500, 200)) < 1
 
 
+def test_corners_stay(browser: webdriver.Chrome, tiny: Path) -> None:
+    """A quick square, of which the pointer reports little more than the corners."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    square = [(200, 200), (600, 200), (600, 600), (200, 600), (200, 200)]
+    page.draw(square)
+    page.done()
+    [drawn] = layers(pad.result())["drawn by hand"]
+    assert gap(drawn, square) < 1
+
+
 def test_stroke_by_stroke(browser: webdriver.Chrome, tiny: Path) -> None:
     """Next stroke takes one; None takes the suggestions away; Others brings other ones."""
     pad = Beside(tiny)
@@ -319,7 +330,7 @@ def test_one_line(browser: webdriver.Chrome, tiny: Path) -> None:
     assert len(line) > 10
 
 
-def test_unknown_class(browser: webdriver.Chrome, tiny: Path) -> None:
+def test_class_by_typing(browser: webdriver.Chrome, tiny: Path) -> None:
     pad = Beside(tiny)
     page = Page(browser, pad.address)
     page.find("#label").send_keys("dragonfruit", Keys.TAB)
@@ -327,8 +338,12 @@ def test_unknown_class(browser: webdriver.Chrome, tiny: Path) -> None:
     assert page.find("#label").get_attribute("aria-invalid") == "true"
     page.find("#forget").click()
     assert not page.find("#label-help").is_displayed()
+    page.find("#label").send_keys("the mona lisa", Keys.TAB)
+    assert page.find("#label").get_attribute("aria-invalid") == "false"
     page.done()
-    assert pad.result().is_empty()
+    result = pad.result()
+    assert result.is_empty()
+    assert result.property("sketchformer_classes") == "The Mona Lisa"
 
 
 def test_connection_lost(browser: webdriver.Chrome, tiny: Path) -> None:

@@ -1,15 +1,16 @@
 // From what the pointer does to a line that looks drawn with ink.
 // Points are [x, y], in the page's pixels.
 
-const FOLLOW = 0.65;      // how much of the way to the pointer the pen goes at each report
+const TREMBLE = 3;        // steps of the pointer up to about this long are the hand's trembling
+const SHARP = 0.9;        // radians: a sharper turn is a corner, and stays one
 const NEAR = 0.4;         // points closer than this tell nothing new
 const DETAIL = 0.12;      // how far the kept line may be from the smooth one: 0.03 mm
 const DOT = 0.4;          // a tap leaves a line this long
 
 const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
 
-// A stroke while it is drawn. The pen follows the pointer a little behind, which takes out
-// the trembling of the hand and the steps of the screen.
+// A stroke while it is drawn. When the hand is slow, the pen follows the pointer a little behind,
+// which takes out the trembling of the hand and the steps of the screen.
 export class Ink {
   constructor(point) {
     this.points = [point];
@@ -18,7 +19,8 @@ export class Ink {
 
   add(point) {
     this.pointer = point;
-    this.pen = this.pen.map((x, i) => x + FOLLOW * (point[i] - x));
+    const follow = 1 - 0.6 * Math.exp(-distance(this.pen, point) / TREMBLE);
+    this.pen = this.pen.map((x, i) => x + follow * (point[i] - x));
     if (distance(this.pen, this.points.at(-1)) > NEAR) this.points.push(this.pen);
   }
 
@@ -36,13 +38,21 @@ export class Ink {
   }
 }
 
-// A centripetal Catmull-Rom curve through the points, as a fine polyline.
+// How far the line turns at a point, in radians.
+function turn(a, b, c) {
+  const by = Math.atan2(c[1] - b[1], c[0] - b[0]) - Math.atan2(b[1] - a[1], b[0] - a[0]);
+  return Math.abs(Math.atan2(Math.sin(by), Math.cos(by)));
+}
+
+// A centripetal Catmull-Rom curve through the points, as a fine polyline; corners stay.
 function curve(points) {
   const result = [points[0]];
+  const isSmooth = i =>
+    i > 0 && i + 1 < points.length && turn(points[i - 1], points[i], points[i + 1]) < SHARP;
   for (let i = 0; i + 1 < points.length; i++) {
     const [b, c] = [points[i], points[i + 1]];
-    const a = points[i - 1] ?? b.map((x, k) => 2 * x - c[k]);
-    const d = points[i + 2] ?? c.map((x, k) => 2 * x - b[k]);
+    const a = isSmooth(i) ? points[i - 1] : b.map((x, k) => 2 * x - c[k]);
+    const d = isSmooth(i + 1) ? points[i + 2] : c.map((x, k) => 2 * x - b[k]);
     const steps = Math.min(16, Math.ceil(distance(b, c) / 1.5));
     for (let step = 1; step <= steps; step++) result.push(between(a, b, c, d, step / steps));
   }

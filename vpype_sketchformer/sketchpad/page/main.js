@@ -14,7 +14,7 @@ const paper = new Paper(find("paper"));
 const tools = new Tools(find("paper"), pad, paper);
 const companion = new Companion(wire, paper);
 
-let classes = new Set();
+let classes = new Map();   // as the model writes them, by their small letters
 let begun = false;     // whether vpype has told what is on the page
 let sent = false;      // whether the page has gone down the pipeline
 
@@ -32,7 +32,7 @@ wire.addEventListener("welcome", ({ detail }) => {
 
 function begin(page) {
   if (!begun) {
-    classes = new Set(page.classes);
+    classes = new Map(page.classes.map(name => [name.toLowerCase(), name]));
     find("classes").replaceChildren(...page.classes.map(name => new Option(name, name)));
     companion.temperature = page.temperature;
     find("one-line").checked = tools.oneLine = page.one_line;
@@ -156,12 +156,14 @@ function showSubject() {
   checkLabel();
 }
 
+// What is written in the field: a class, an empty string, or null for what nobody knows.
 function checkLabel() {
-  const label = find("label").value.trim().toLowerCase(), known = !label || classes.has(label);
-  find("forget").hidden = !label;
-  find("label").setAttribute("aria-invalid", !known);
-  find("label-help").hidden = known;
-  return known ? label : null;
+  const written = find("label").value.trim().toLowerCase();
+  const label = written ? classes.get(written) ?? null : "";
+  find("forget").hidden = !written;
+  find("label").setAttribute("aria-invalid", label === null);
+  find("label-help").hidden = label !== null;
+  return label;
 }
 
 function setLabel(label) {
