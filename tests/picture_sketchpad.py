@@ -41,7 +41,7 @@ def main() -> None:
             )
 
         size(WIDTH, HEIGHT)
-        pad = Beside(checkpoint.find("quickdraw"), "--page-size a5 --class cat --seed 4")
+        pad = Beside(checkpoint.find("quickdraw"), "--page-size a5 --class cat --seed 3")
         page = Page(driver, pad.address)
         page.draw([(560 - x, y) for y, x in circle(290, 280, 85)])  # as most people do
         page.suggested()
