@@ -45,6 +45,7 @@ def main() -> None:
         page = Page(driver, pad.address)
         page.draw([(560 - x, y) for y, x in circle(290, 280, 85)])  # as most people do
         page.suggested()
+        page.keys("3")
         shoot()
         page.find("#take").click()
         page.wait(lambda: page.all("#ink .model"))

@@ -12,7 +12,7 @@ const find = id => document.getElementById(id);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
-  #deaf = false; #context = [];
+  #deaf = false; #chosen = false; #context = [];
 
   constructor(wire, paper) {
     super();
@@ -47,7 +47,7 @@ export class Companion extends EventTarget {
 
   canAsk = false;          // whether there is something to go on with
 
-  get hasSome() { return this.#suggestions.some(s => s.lines.length); }
+  get hasSome() { return this.#suggestions.some(s => s?.lines.length); }
 
   // Ask how a drawing could go on. The lines are what there is of it, for the thumbnails.
   ask(drawing, label, oneLine, lines) {
@@ -84,7 +84,7 @@ export class Companion extends EventTarget {
     this.#shown = this.#taken = 0;
     this.#over = true;
     this.#only = null;
-    this.#deaf = false;
+    this.#deaf = this.#chosen = false;
     this.#show();
   }
 
@@ -101,12 +101,8 @@ export class Companion extends EventTarget {
 
   #drawn({ request, number, label, strokes, finished }) {
     if (request !== this.#request || this.#deaf || number !== (this.#only ?? number)) return;
-    let suggestion = this.#suggestions.find(s => s.number === number);
-    if (!suggestion && !strokes.length) return;  // a dot, or off the page
-    if (!suggestion) {
-      suggestion = { number, label, lines: [], finished: false };
-      this.#suggestions.push(suggestion);  // the quickest come first
-    }
+    if (!this.#suggestions[number] && !strokes.length) return;  // a dot, or off the page
+    const suggestion = this.#suggestions[number] ??= { label, lines: [], finished: false };
     suggestion.lines.push(...strokes);
     suggestion.finished ||= finished;
     this.#show();
@@ -116,7 +112,7 @@ export class Companion extends EventTarget {
   // was chosen.
   #begin({ request }) {
     if (request !== this.#request) return;
-    if (this.#shown || this.#taken) this.#deaf = true;
+    if (this.#chosen) this.#deaf = true;
     else this.#clear();
   }
 
@@ -127,11 +123,14 @@ export class Companion extends EventTarget {
   #finished({ request }) {
     if (request !== this.#request) return;
     this.#over = true;
+    // The first is of the likeliest class. Where there is none, show the next.
+    if (!this.#suggestions[this.#shown])
+      this.#shown = Math.max(0, this.#suggestions.findIndex(Boolean));
     this.#show();
     if (!this.hasSome) {
       find("hint").textContent = "The model has nothing to add.";
       this.#say("The model has nothing to add.");
-    } else this.#say(`${this.#suggestions.length} suggestions. ${this.#described}`);
+    } else this.#say(`${this.#suggestions.filter(Boolean).length} suggestions. ${this.#described}`);
   }
 
   #guessed({ request, ranking }) {
@@ -159,6 +158,7 @@ export class Companion extends EventTarget {
     if (i === this.#shown) { this.take(); return; }
     this.#shown = i;
     this.#taken = 0;
+    this.#chosen = true;
     this.#show();
     this.#say(this.#described);
   }
@@ -185,12 +185,12 @@ export class Companion extends EventTarget {
     if (!line) return;
     if (!rest.length && this.#over) { this.take(); return; }
     this.#taken += 1;
+    this.#chosen = true;
     this.#context = [...this.#context, line];
     this.dispatchEvent(new CustomEvent("take", { detail: { lines: [line], last: false } }));
     // What was suggested besides does not go with this stroke.
-    this.#suggestions = [this.#suggestions[this.#shown]];
-    this.#only = this.#suggestions[0].number;
-    this.#shown = 0;
+    this.#only = this.#shown;
+    this.#suggestions = this.#suggestions.map((s, i) => i === this.#only ? s : undefined);
     this.#show();
   }
 
@@ -201,7 +201,7 @@ export class Companion extends EventTarget {
     find("ask").hidden = some || !this.#over || !this.canAsk;
     this.#paper.showPale(this.#left);
     const buttons = find("strip").children;
-    const box = some && bounds([...this.#context, ...this.#suggestions.flatMap(s => s.lines)]);
+    const box = some && bounds([...this.#context, ...this.#suggestions.flatMap(s => s?.lines ?? [])]);
     for (let i = 0; i < COUNT; i++) {
       const suggestion = this.#suggestions[i], [svg, , name] = buttons[i].children;
       buttons[i].disabled = !suggestion;
