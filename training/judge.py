@@ -35,6 +35,7 @@ from training import dataset as datasets
 from training.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
 from training.dataset import Dataset, DatasetError
 from training.model import Batch, Block, norm, rotations
+from training.precision import autocast
 from vpype_sketchformer.strokes import DRAW
 from vpype_sketchformer.transformer import FEATURES, ModelConfig
 
@@ -240,7 +241,7 @@ def fit(judge: Judge, dataset: Dataset, indices: NDArray[np.int64], passes: floa
     for _, (labels, batch) in zip(
         bar, _training_inputs(judge, dataset, indices, rng), strict=False
     ):
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast(torch.device("cpu")):
             logits = judge(batch)
         loss = F.cross_entropy(logits.float(), torch.from_numpy(labels), label_smoothing=0.05)
         optimizer.zero_grad()

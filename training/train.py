@@ -8,7 +8,6 @@ import shlex
 import sys
 import time
 import tomllib
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,8 @@ from training.batches import (
 from training.dataset import Dataset, DatasetError
 from training.export import begin_from, to_checkpoint
 from training.model import Batch, Sketchformer
+from training.muon import Muon
+from training.precision import autocast
 from training.prepare import Preparation, find_files
 from training.processes import add_up, join, leave, place
 from training.readers import ReaderError
@@ -246,9 +247,7 @@ def build_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Op
         )
     ]
     if matrices:
-        optimizers.append(
-            torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=config.weight_decay)
-        )
+        optimizers.append(Muon(matrices, config.muon_lr, config.weight_decay))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["full_lr"] = group["lr"]
@@ -266,13 +265,6 @@ class Scores:
     def total(self) -> float:
         """Nats per point in all."""
         return self.offset + self.pen
-
-
-def autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Mixed precision in bfloat16, on a GPU or a CPU."""
-    if device.type in ("cuda", "cpu"):
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
 
 
 @torch.no_grad()

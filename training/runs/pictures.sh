@@ -13,12 +13,26 @@ picture() {  # picture NAME WIDTH: $work/out.svg becomes docs/NAME.png
 classes=cat,dog,owl,butterfly,face,flower,bicycle,house
 classes+=,fish,tree,car,sailboat,bird,rabbit,snowman,cactus
 classes+=,"ice cream,hot air balloon,umbrella,guitar,mushroom,teapot,lighthouse,giraffe"
-vpype sketchgen --seed 1 -n 48 --size 3cm --best-of 8 --class "$classes" --grid 8 6 color black \
+vpype sketchgen --seed 4 -n 48 --size 3cm --best-of 4 --class "$classes" --grid 8 6 color black \
     write "$work/out.svg"
 picture classes 1000
 
 vpype sketchgen --seed 1 -n 20 --class cat grid 5 4 color black linesort write "$work/out.svg"
 picture cats 800
+
+vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 \
+    --class face,cat,rabbit,flower,butterfly,snail,fish,umbrella,teapot,owl,cactus,mushroom \
+    --grid 8 3 color black write "$work/out.svg"
+picture one-line 900
+
+vpype sketchgen --seed 6 -n 12 --class cat,owl,flower,cactus,butterfly,snail --layers sketch \
+    flashsheet -p a4 --frame --title "Flash" --signature "A. Nonymous" color black \
+    write "$work/out.svg"
+picture flash 700
+
+# All classes, for the model card.
+python -m training.sample quickdraw -n 1 --columns 15 --captions -o "$work/out.svg"
+picture all-classes 1500
 
 for pair in circle:cat eyes:face triangle:house spiral:snail letter:; do
     name=${pair%:*} class=${pair#*:}

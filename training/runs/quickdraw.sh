@@ -22,6 +22,7 @@ python -m training.train training/configs/typical.toml data/typical2.safetensors
     --set steps=3300 --set lr=1.5e-3 --set muon_lr=0.01 --set seed=4 --set validate_every=500
 
 # The file that ships says how it scores.
-python -m training.evaluate runs/typical2/model.safetensors $data > runs/typical2/scores.txt
+python -m training.evaluate runs/typical2/model.safetensors $data \
+    --part likelihood --part samples > runs/typical2/scores.txt
 python -m training.export runs/typical2/model.safetensors runs/typical2/scores.txt \
     -o vpype_sketchformer/models/quickdraw.safetensors
