@@ -18,6 +18,7 @@ from training.model import (
     init_mixture,
     mixture_log_density,
 )
+from training.muon import Muon, orthogonalise
 from training.readers import read_ndjson
 from vpype_sketchformer.checkpoint import Checkpoint, load
 from vpype_sketchformer.transformer import SIGMA_FLOOR, Cache, Mixture, Transformer
@@ -192,3 +193,32 @@ def test_mixture_head_finds_the_branches_of_the_inverse_sinusoid() -> None:
         distances = (peaks(at)[:, None] - torch.tensor(answers)).abs()  # (peaks, answers)
         assert distances.min(dim=0).values.max() < 0.04, "a branch is missing"
         assert distances.min(dim=1).values.max() < 0.04, "a branch that is none"
+
+
+# --- the optimiser ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(96, 32), (32, 96)])
+def test_an_update_of_muon_turns_and_does_not_stretch(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    values = torch.linalg.svdvals(orthogonalise(matrix).float())
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+
+
+def test_muon_goes_where_that_of_torch_goes() -> None:
+    """Which rounds to bfloat16: three digits."""
+    torch.manual_seed(0)
+    begin, gradients = torch.randn(48, 16), torch.randn(5, 48, 16)
+    ours, theirs = (nn.Parameter(begin.clone()) for _ in range(2))
+    optimizers = (
+        Muon([ours], lr=0.02, weight_decay=0.1),
+        torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1),
+    )
+    for gradient in gradients:
+        for parameter, optimizer in zip((ours, theirs), optimizers, strict=True):
+            parameter.grad = gradient.clone()
+            optimizer.step()
+    moved = (theirs - begin).norm()
+    assert (ours - theirs).norm() < 0.02 * moved
