@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import pty
@@ -237,7 +238,12 @@ def test_pipeline_stays_untouched(draw: Callable[..., vp.Document]) -> None:
         welcome = client.hear("welcome")
         assert welcome["pipeline"] and welcome["size"] == [500.5, 333.25]
         assert not welcome["sizes"]
-        assert b"<svg" in fetch(address, "pipeline.svg")[1]
+        shown = vp.read_multilayer_svg(
+            io.StringIO(fetch(address, "pipeline.svg")[1].decode()), 0.1
+        )
+        assert shown.page_size == pytest.approx((500.5, 333.25))
+        assert np.allclose(shown.layers[7][0], [1 / 3 + 2j, 50 + 60j], atol=0.01)
+        assert shown.layers[7].property("vp_color") == vp.Color("red")
         client.put(s1=stroke())
         done(client)
 
@@ -703,9 +709,9 @@ def test_interrupt_without_a_terminal(tmp_path: Path, tiny: Path) -> None:
         assert [len(layer) for layer in pad.result().layers.values()] == [2]
 
 
-@pytest.mark.parametrize(("answers", "status"), [("dy", 0), ("n", 1)])
+@pytest.mark.parametrize(("answers", "status"), [("dy", 0), ("n", 1), ("\x03", 1)])
 def test_interrupt_asks(tmp_path: Path, tiny: Path, answers: str, status: int) -> None:
-    """Ctrl-C in a terminal asks; the answer may be to draw on."""
+    """Ctrl-C in a terminal asks; the answer may be to draw on, or Ctrl-C again."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -206,8 +207,9 @@ def _setting(
     from vpype_sketchformer.sketchpad.session import Setting
     from vpype_sketchformer.sketchpad.svg import write_document
 
-    shown = document.clone()
-    shown.page_size = size
+    shown = vp.Document(page_size=size)
+    for lid, layer in document.layers.items():
+        shown.add(layer, lid, with_metadata=True)
     return Setting(
         label=values["label"],
         temperature=values["temperature"],
@@ -250,7 +252,7 @@ async def _draw(
 
 
 def _ask(session: Session) -> str:
-    """Ask what to do, after Ctrl-C."""
+    """Ask what to do, after Ctrl-C; a second one stops here."""
     from vpype_sketchformer.sketchpad.server import Ask
 
     count = len(session.pad.strokes)
@@ -260,6 +262,7 @@ def _ask(session: Session) -> str:
     strokes = "the stroke" if count == 1 else f"the {count} strokes"
     what = f"{strokes} on the page" if count else "an empty page"
     answers = {"y": Ask.FINISH, "n": Ask.ABANDON, "d": Ask.GO_ON}
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         answer = click.prompt(
             f"sketchpad: go on with {what} (y), stop here (n), or draw on (d)?",
@@ -271,6 +274,8 @@ def _ask(session: Session) -> str:
         )
     except click.Abort:
         return Ask.ABANDON
+    finally:
+        signal.signal(signal.SIGINT, handler)
     return answers[answer]
 
 
