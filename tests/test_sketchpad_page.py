@@ -213,8 +213,9 @@ def test_corners_stay(browser: webdriver.Chrome, tiny: Path) -> None:
 
 def test_stroke_by_stroke(browser: webdriver.Chrome, tiny: Path) -> None:
     """Next stroke takes one; None takes the suggestions away; Others brings other ones."""
-    pad = Beside(tiny)
+    pad = Beside(tiny, "--temperature 1.6")
     page = Page(browser, pad.address)
+    assert page.find("#temperature").get_attribute("value") == "1.6"
     page.draw(circle(400, 500, 200))
     page.suggested()
     first = page.pale()
@@ -388,6 +389,35 @@ def test_connection_lost(browser: webdriver.Chrome, tiny: Path) -> None:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
+def test_vpype_gone(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
+    """What was drawn after the end of vpype can be taken along."""
+    hurry = "const wait = setTimeout; window.setTimeout = (f, t) => wait(f, t / 50);"
+    script = browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument", {"source": hurry}
+    )
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    try:
+        with Sketchpad(tmp_path, tiny) as pad:
+            page = Page(browser, pad.address)
+            page.draw([(100, 100), (200, 100)])
+            page.kept()
+            assert not page.find("#rescue").is_displayed()
+            page.find("#eager").click()
+            pad.process.kill()
+            page.draw([(100, 200), (200, 200)])
+            page.wait(lambda: "gone" in page.find("#end-title").text)
+            page.find("#rescue").click()
+            page.wait((tmp_path / "sketchpad.svg").exists)
+            shown = page.strokes()
+    finally:
+        browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    [layer] = vp.read_multilayer_svg(str(tmp_path / "sketchpad.svg"), 0.1).layers.values()
+    assert np.allclose([vp.as_vector(line).ravel() for line in layer], shown, atol=0.01)
+    assert len(shown) == 2
+
+
 def test_two_tabs(browser: webdriver.Chrome, tiny: Path) -> None:
     """The second tab says that there is a first one, and can take over."""
     pad = Beside(tiny)
@@ -445,6 +475,21 @@ def test_files_and_earlier_pages(
     assert pad.result().layers[1][0].tolist() == [10 + 10j, 90 + 20j, 50 + 200j]
 
 
+def shown(browser: webdriver.Chrome, x: float, y: float) -> bool:
+    """Whether the browser shows something of the pipeline there on the page."""
+    script = """
+        const [x, y, tell] = arguments, image = new Image();
+        const canvas = new OffscreenCanvas(1, 1);
+        image.onload = () => {
+          const context = canvas.getContext("2d");
+          context.drawImage(image, -x, -y);
+          tell(context.getImageData(0, 0, 1, 1).data[3] > 0);
+        };
+        image.src = document.querySelector(".pipeline").href.baseVal;
+    """
+    return browser.execute_async_script(script, x, y)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_looks(
@@ -462,6 +507,7 @@ def test_looks(
         page = Page(browser, pad.address)
         page.draw(circle(250, 300, 100))
         page.suggested()
+        assert shown(browser, 250, 20) and not shown(browser, 250, 60)
         for selector in ("#paper", "#done", "#take", "#undo", ".thumbnail", "#label"):
             box = page.find(selector).rect
             assert box["x"] >= 0 and box["x"] + box["width"] <= width, selector

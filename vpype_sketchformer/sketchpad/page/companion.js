@@ -31,7 +31,10 @@ export class Companion extends EventTarget {
   }
 
   set temperature(value) {
-    find("temperature").value = value;
+    const slider = find("temperature");
+    slider.min = Math.min(slider.min, value);
+    slider.max = Math.max(slider.max, value);
+    slider.value = value;
     this.#tell();
   }
 

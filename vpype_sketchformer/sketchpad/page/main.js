@@ -69,8 +69,11 @@ wire.addEventListener("busy", () =>
   end("The sketchpad is open in another tab", "Draw there, or go on here.", true));
 wire.addEventListener("elsewhere", () =>
   end("The sketchpad has moved to another tab", "Draw there, or take it back.", true));
-wire.addEventListener("gone", () => end("vpype has gone", "What was kept on disk is offered again "
-  + "when you start the sketchpad the next time."));
+wire.addEventListener("gone", () => {
+  end("vpype has gone", "What was kept on disk is offered again when you start the sketchpad the "
+    + "next time." + (pad.isKept ? "" : " What you drew since is on this page alone: take it with you."));
+  find("rescue").hidden = pad.isKept;
+});
 wire.addEventListener("over", () => sent
   ? end("Done", "Your drawing has gone down the pipeline. You can close this page.")
   : end("The sketchpad has ended", "It was ended in the terminal. Your drawing is kept, and is "
@@ -331,10 +334,11 @@ function place(lines) {
   refresh();
 }
 
-find("download").onclick = async () => {
+find("download").onclick = find("rescue").onclick = async () => {
   flush();
   const way = find("done-form").elements.way.value;
-  const blob = await fetch(`drawing.svg?way=${way}`).then(response => response.blob());
+  const blob = wire.isOpen ? await (await fetch(`drawing.svg?way=${way}`)).blob()
+    : new Blob([paper.asSvg(pad.strokes)], { type: "image/svg+xml" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = "sketchpad.svg";
@@ -372,6 +376,8 @@ find("done-dialog").addEventListener("close", () => {
   flush();
   wire.say({ type: "done", way: find("done-form").elements.way.value });
 });
+
+addEventListener("beforeunload", event => { if (!pad.isKept) event.preventDefault(); });
 
 // ----- Words ---------------------------------------------------------------------------------
 

@@ -77,6 +77,15 @@ export class Paper {
     }
   }
 
+  // A file with these strokes.
+  asSvg(strokes) {
+    const [width, height] = this.size;
+    return new XMLSerializer().serializeToString(
+      element("svg", { width, height, viewBox: `0 0 ${width} ${height}` },
+        ...[...strokes.values()].map(({ points }) =>
+          element("polyline", { points: points.join(" "), fill: "none", stroke: "black" }))));
+  }
+
   group(drawing) {
     if (!this.#groups.has(drawing)) {
       const group = element("g");
