@@ -223,7 +223,8 @@ def test_a_run_begins_with_the_weights_of_a_model(trained: Path, tmp_path: Path)
 
     begun, source = load(tmp_path / "run/model.safetensors"), load(model)
     assert begun.classes == ("cat", "sun", "swan")
-    shape = dataclasses.replace(begun.config, longest=source.config.longest)  # that of the drawings
+    # `longest` is that of the drawings.
+    shape = dataclasses.replace(begun.config, longest=source.config.longest)
     assert (shape, begun.scale) == (source.config, source.scale)
     rows = [CLASSES.index("cat"), CLASSES.index("sun"), len(CLASSES), len(CLASSES)]
     for name, weight in source.tensors.items():
