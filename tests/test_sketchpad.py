@@ -410,6 +410,11 @@ def test_guess_is_the_likelihood_of_all_points(tiny: Path) -> None:
     ranking = guesser.rank(prefixes[1], lambda: False)
     assert {name for name, _ in ranking} <= set(model.classes)
     assert sum(share for _, share in ranking) == pytest.approx(1)
+    ranked = np.array([model.classes.index(name) for name, _ in ranking])
+    positions = np.repeat(prefixes[1].positions[None], len(ranked), axis=0)
+    whole = log_likelihood(network, ranked, positions, np.append(prefixes[1].pens, 0))
+    expected = np.exp(whole) / np.exp(whole).sum()
+    assert [share for _, share in ranking] == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 # What is refused

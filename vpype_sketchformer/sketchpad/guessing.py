@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vpype_sketchformer.reading import Prefix, Reading
-from vpype_sketchformer.transformer import ANY_STROKES, Transformer
+from vpype_sketchformer.strokes import DRAW
+from vpype_sketchformer.transformer import ANY_STROKES, Transformer, log_likelihood
 
 #: Points by which all classes are compared.
 FIRST = 8
+#: Classes that are compared at once, between two looks at whether to stop.
+ROWS = 16
 #: Classes that stay in the running.
 KEPT = 48
 #: Those that are looked at while the user waits.
@@ -42,32 +46,37 @@ class Guesser:
         if self.first is None or not prefix.begins_with(self.first):
             self.first = prefix.head(FIRST)
             self.readings, self.scores, self.next = {}, {}, 0
-        for label in range(self.next, len(self.classes)):
+        while self.next < len(self.classes):
             if cancelled():
                 return None
-            reading = Reading(self.network, label, ANY_STROKES)
-            self.scores[label] = reading.log_likelihood(self.first)
-            self.readings[label] = reading
-            self.next = label + 1
-            if len(self.readings) >= 2 * KEPT:
-                self._prune()
+            labels = np.arange(self.next, min(self.next + ROWS, len(self.classes)))
+            self.scores |= zip(labels.tolist(), self._compare(self.first, labels), strict=True)
+            self.next += len(labels)
         self._prune()
-        for label, reading in self.readings.items():
+        for label in self.scores:
             if cancelled():
                 return None
-            self.scores[label] = reading.log_likelihood(prefix)
+            if label not in self.readings:
+                self.readings[label] = Reading(self.network, label, ANY_STROKES)
+            self.scores[label] = self.readings[label].log_likelihood(prefix)
         self._prune()
-        return self._shares(list(self.readings))
+        return self._shares(list(self.scores))
 
     def look_again(self, prefix: Prefix) -> Ranking | None:
         """Rank the few that were the likeliest; None where all must be compared anew."""
-        done = self.next == len(self.classes)
+        done = self.readings.keys() == self.scores.keys()
         if self.first is None or not done or not prefix.begins_with(self.first):
             return None
-        few = list(self.readings)[:FEW]
+        few = list(self.scores)[:FEW]
         for label in few:
             self.scores[label] = self.readings[label].log_likelihood(prefix)
         return self._shares(few)
+
+    def _compare(self, prefix: Prefix, labels: NDArray[np.intp]) -> list[float]:
+        """Read a beginning under several classes at once; returns its log-densities."""
+        positions = np.repeat(prefix.positions[None], len(labels), axis=0)
+        pens = np.append(prefix.pens, DRAW)  # the last is not counted
+        return log_likelihood(self.network, labels, positions, pens).tolist()
 
     def _shares(self, labels: list[int]) -> Ranking:
         """Turn scores into probabilities, the best first."""
@@ -79,6 +88,5 @@ class Guesser:
 
     def _prune(self) -> None:
         """Keep the classes that are the likeliest, the best first."""
-        best = sorted(self.readings, key=lambda label: -self.scores[label])[:KEPT]
-        self.readings = {label: self.readings[label] for label in best}
+        best = sorted(self.scores, key=lambda label: -self.scores[label])[:KEPT]
         self.scores = {label: self.scores[label] for label in best}
