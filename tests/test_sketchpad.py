@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import click
 import numpy as np
 import pytest
+import shapely
 import vpype as vp
 import vpype_cli
 import websocket
@@ -415,6 +416,28 @@ def test_guess_is_the_likelihood_of_all_points(tiny: Path) -> None:
     whole = log_likelihood(network, ranked, positions, np.append(prefixes[1].pens, 0))
     expected = np.exp(whole) / np.exp(whole).sum()
     assert [share for _, share in ranking] == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_a_new_drawing_keeps_out_of_the_way(address: str) -> None:
+    """Where there is room, it is drawn beside what is there; else in the middle."""
+    client = Client(address)
+    client.say({"type": "page", "size": [600, 900]})
+
+    def drawn(number: int) -> shapely.MultiPoint:
+        client.say(wish(number, drawing=2, label="circle"))
+        points: list[float] = []
+        while (message := json.loads(client.socket.recv()))["type"] != "rest":
+            points += [x for line in message.get("strokes", []) for x in line]
+        return shapely.MultiPoint(np.reshape(points, (-1, 2)))
+
+    middle = shapely.Point(300, 450)
+    assert drawn(1).centroid.distance(middle) < 150
+    square = shapely.box(100, 350, 500, 850)
+    client.put(s1=stroke(square.exterior.coords))
+    beside = drawn(2)
+    assert shapely.box(0, 0, 600, 350).covers(beside)
+    client.put(s2=stroke([10, 10, 590, 890]))
+    assert drawn(3).centroid.distance(middle) < 150
 
 
 # What is refused

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Stroke = NDArray[np.float64]
+Box = tuple[float, float, float, float]
 
 #: Who drew a stroke.
 YOU, MODEL = "you", "model"
@@ -127,6 +128,12 @@ class Pad:
     def drawing(self, number: int) -> list[Stroke]:
         """Return the strokes of a drawing, in drawing order."""
         return [s.points for s in self.strokes.values() if s.drawing == number]
+
+    def boxes(self, number: int) -> list[Box]:
+        """Return the boxes around all drawings but this one: left, top, right, bottom."""
+        others = {s.drawing for s in self.strokes.values()} - {number}
+        drawings = [np.concatenate(self.drawing(other)) for other in sorted(others)]
+        return [(*points.min(axis=0), *points.max(axis=0)) for points in drawings]
 
     def layers(self, way: str) -> list[tuple[str, list[Stroke]]]:
         """Sort the strokes into layers; returns each with its name, none empty."""

@@ -22,6 +22,7 @@ from vpype_sketchformer.completion import CompletionError
 from vpype_sketchformer.sketchpad.keeping import Kept, Shelf, as_text
 from vpype_sketchformer.sketchpad.pad import (
     WAYS,
+    Box,
     Pad,
     PadError,
     Stroke,
@@ -190,20 +191,22 @@ class Session:
         )
         self._cancel.set()
         self._cancel = cancel = Event()
-        strokes, size = self.pad.drawing(drawing), self.pad.size
-        job = self._thread.submit(self._draw_on, request, drawing, strokes, size, wish, cancel)
+        strokes, others = self.pad.drawing(drawing), self.pad.boxes(drawing)
+        arguments = drawing, strokes, self.pad.size, wish, others
+        job = self._thread.submit(self._draw_on, request, cancel, *arguments)
         job.add_done_callback(_report)
 
     def _draw_on(
         self,
         request: int,
+        cancel: Event,
         drawing: int,
         strokes: list[Stroke],
         size: tuple[float, float],
         wish: Wish,
-        cancel: Event,
+        others: list[Box],
     ) -> None:
-        """Suggest and guess, in the model's thread."""
+        """Suggest and guess, in the model's thread; see `Companion.suggest`."""
 
         def say(kind: str, **content: Any) -> None:
             if not cancel.is_set():
@@ -211,7 +214,7 @@ class Session:
                 self._loop.call_soon_threadsafe(self._pass_on, message)
 
         def suggest() -> None:
-            for grown in self.companion.suggest(drawing, strokes, size, wish):
+            for grown in self.companion.suggest(drawing, strokes, size, wish, others):
                 if cancel.is_set():
                     return
                 for suggested in grown:

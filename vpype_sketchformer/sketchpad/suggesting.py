@@ -29,12 +29,11 @@ from vpype_sketchformer.reading import Prefix, Readings
 from vpype_sketchformer.sampling import grow
 from vpype_sketchformer.sheet import TOLERANCE
 from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
-from vpype_sketchformer.sketchpad.pad import joined
+from vpype_sketchformer.sketchpad.pad import Box, joined
 from vpype_sketchformer.strokes import FRAME, SIMPLIFICATION, smooth_stroke
 from vpype_sketchformer.transformer import ONE_STROKE, TYPICAL, Transformer
 
 Stroke = NDArray[np.float64]
-Box = tuple[float, float, float, float]
 
 #: Suggestions that are drawn side by side.
 COUNT = 8
@@ -44,6 +43,9 @@ MOST_LABELS = 4
 FEW_PLACES = (0.0, 0.5, 1.0)
 #: How much of the shorter side of an empty page a new drawing takes up.
 NEW_SHARE = 0.6
+#: How much of it must be free for a new drawing to keep out of others' way; and how finely
+#: free paper is looked for.
+LEAST_SHARE, CELLS = 0.15, 40
 #: By how many points a drawing must have grown before its placement is looked at again.
 GROWTH = 1.5
 #: How far beyond the frame a drawing may reach, in pixels of the frame.
@@ -124,6 +126,7 @@ class Companion:
         strokes: Sequence[Stroke],
         page: tuple[float, float],
         wish: Wish,
+        others: Sequence[Box] = (),
     ) -> Iterator[list[Suggested]]:
         """Draw on, in several ways.
 
@@ -135,6 +138,7 @@ class Companion:
             strokes: What there is of it, on the page; may be empty.
             page: Width and height of the page.
             wish: What the suggestions are to be like.
+            others: Boxes around the other drawings: a new one keeps out of their way.
 
         Yields:
             After every point, the strokes that were finished by it. Who stops asking stops
@@ -143,7 +147,7 @@ class Companion:
         Raises:
             CompletionError: The drawing cannot be gone on with.
         """
-        known = self._look(drawing, strokes, page, wish)
+        known = self._look(drawing, strokes, page, wish, others)
         condition = ONE_STROKE if wish.one_line else TYPICAL
         if condition not in known.readings:
             known.readings[condition] = Readings(self.network, condition)
@@ -216,15 +220,17 @@ class Companion:
         strokes: Sequence[Stroke],
         page: tuple[float, float],
         wish: Wish,
+        others: Sequence[Box],
     ) -> _Known:
         """Take in what has become of a drawing."""
         if self.known is None or self.drawing != drawing:
             guesser = Guesser(self.network, self.classes)
-            self.drawing, self.known = drawing, _Known(guesser, _in_the_middle(page))
+            self.drawing, self.known = drawing, _Known(guesser, _on_free_paper(page, ()))
         known, chosen_for = self.known, (wish.label, wish.one_line)
         before = known.prefix
         if not strokes:
-            known.placement, known.prefix, known.ranking = _in_the_middle(page), None, ()
+            known.placement = _on_free_paper(page, others)
+            known.prefix, known.ranking = None, ()
             known.chosen_for, known.chosen_at = chosen_for, 0
             return known
         strokes = joined(clean(strokes))
@@ -295,11 +301,41 @@ def _turned(strokes: Sequence[Stroke]) -> list[Stroke]:
     return [stroke[::-1] for stroke in strokes]
 
 
-def _in_the_middle(page: tuple[float, float]) -> Placement:
-    """Place a new drawing in the middle of the page."""
-    size = NEW_SHARE * min(page)
-    corner = (np.array(page) - size) / 2
+def _on_free_paper(page: tuple[float, float], others: Sequence[Box]) -> Placement:
+    """Place a new drawing: near the middle of the page, and between those that are there."""
+    size, middle = NEW_SHARE * min(page), np.array(page) / 2
+    corner = middle - size / 2
+    if others:
+        corners, sides = _free_squares(page, others)
+        side = min(size, float(sides.max(initial=0)))
+        if side >= LEAST_SHARE * min(page):
+            corners = corners[sides >= side]
+            distances = np.linalg.norm(corners + side / 2 - middle, axis=1)
+            size = 0.9 * side
+            corner = corners[np.argmin(distances)] + (side - size) / 2
     return Placement(corner, FRAME / size, np.zeros(2))
+
+
+def _free_squares(
+    page: tuple[float, float], boxes: Sequence[Box]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the largest square outside of all boxes, for each cell of the page.
+
+    Returns:
+        The squares' upper left corners, (n, 2), and their sides, (n,).
+    """
+    cell = min(page) / CELLS
+    width, height = np.floor_divide(page, cell).astype(int)
+    free = np.ones((height, width), bool)
+    for box in boxes:
+        left, top, right, bottom = np.maximum(np.floor_divide(box, cell), -1).astype(int)
+        free[max(top, 0) : bottom + 1, max(left, 0) : right + 1] = False
+    sides = np.zeros((height + 1, width + 1))
+    for i, j in np.argwhere(free)[::-1]:
+        sides[i, j] = 1 + min(sides[i, j + 1], sides[i + 1, j], sides[i + 1, j + 1])
+    rows, columns = np.nonzero(sides)
+    corners = np.column_stack([columns, rows]).astype(float)
+    return corners * cell, sides[rows, columns] * cell
 
 
 def _fits(prefix: Prefix) -> bool:
