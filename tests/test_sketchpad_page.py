@@ -280,6 +280,26 @@ def test_erase_move_undo(browser: webdriver.Chrome, tiny: Path) -> None:
     assert [len(lines) for lines in found.values()] == [1, 1]
 
 
+def test_held_keys(browser: webdriver.Chrome, tiny: Path) -> None:
+    """A key that is held moves the drawing in one step to undo, and is not too much."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw([(100, 100), (200, 200)])
+    drawn = page.strokes()
+    page.keys("m", Keys.ARROW_RIGHT)
+    browser.execute_script("""
+        for (let i = 0; i < 299; i++) document.getElementById("paper").dispatchEvent(
+          new KeyboardEvent("keydown", { key: "ArrowDown", repeat: true, bubbles: true }));
+    """)
+    assert np.allclose(page.strokes()[0], np.array(drawn[0]) + [8, 299 * 8] * 2, atol=0.02)
+    page.control("z")
+    assert page.strokes() == drawn
+    page.suggested()
+    page.kept()
+    page.done()
+    assert np.allclose(vp.as_vector(pad.result().layers[1][0]).ravel(), drawn, atol=0.01)
+
+
 def test_controls_have_names(browser: webdriver.Chrome, tiny: Path) -> None:
     """A screen reader can say what each control is for."""
     pad = Beside(tiny)

@@ -16,12 +16,14 @@ const companion = new Companion(wire, paper);
 
 let classes = new Map();   // as the model writes them, by their small letters
 let begun = false;     // whether vpype has told what is on the page
+let told = false;      // whether vpype has been told something that it has not kept yet
 let sent = false;      // whether the page has gone down the pipeline
 
 // ----- What vpype says -----------------------------------------------------------------------
 
 wire.addEventListener("welcome", ({ detail }) => {
   notify("");
+  told = false;
   if (!begun || detail.opened) {
     begin(detail);
   } else {  // the connection is back, and what was drawn meanwhile is here
@@ -50,10 +52,15 @@ function begin(page) {
 }
 
 wire.addEventListener("kept", ({ detail }) => {
+  told = false;
   pad.kept(detail.number);
+  flush();
   showKept();
 });
-wire.addEventListener("not_kept", ({ detail }) => notify(`The drawing cannot be kept. ${detail.text}`));
+wire.addEventListener("not_kept", ({ detail }) => {
+  told = false;
+  notify(`The drawing cannot be kept. ${detail.text}`);
+});
 wire.addEventListener("trouble", ({ detail }) => notify(detail.text));
 wire.addEventListener("closing", () => {
   flush();
@@ -88,12 +95,14 @@ pad.addEventListener("change", () => {
   find("new").disabled = !pad.of(pad.drawing).length;
   find("earlier").hidden ||= pad.strokes.size > 0;
   companion.canAsk = pad.of(pad.drawing).length > 0;
-  if (begun) flush();
+  if (begun && !told) flush();
   showKept();
 });
 
 function flush() {
-  if (!pad.isKept) wire.say(pad.news);
+  if (pad.isKept) return;
+  wire.say(pad.news);
+  told = wire.isOpen;
 }
 
 function showKept() {
@@ -106,12 +115,20 @@ function suggest() {
   const lines = pad.of(pad.drawing).map(([, stroke]) => stroke.points);
   const label = pad.labels.get(pad.drawing) ?? null;
   if (!lines.length && !label) { companion.forget(); return; }
+  flush();
   companion.ask(pad.drawing, label, tools.oneLine, lines);
 }
 
+const PAUSE = 250;     // milliseconds between two refreshes: keys can be held
+let refreshed = -PAUSE, later;
+
 // After a change: new suggestions, if they are wanted without asking.
 function refresh() {
+  clearTimeout(later);
   if (tools.isBusy) return;
+  const wait = refreshed + PAUSE - performance.now();
+  if (wait > 0) { later = setTimeout(refresh, wait); return; }
+  refreshed = performance.now();
   if (find("eager").checked) suggest(); else companion.hush();
 }
 
@@ -126,7 +143,7 @@ tools.addEventListener("stroke", refresh);
 companion.addEventListener("take", ({ detail: { lines, last, finished } }) => {
   pad.add(lines, "model");
   if (!last) return;
-  if (finished) say("Taken. The drawing looks finished. N begins another one, R goes on.");
+  if (finished) say("Taken. The drawing looks finished. “New drawing” begins another one, “Suggest” goes on.");
   else refresh();
 });
 companion.addEventListener("label", ({ detail }) => setLabel(detail));
@@ -407,5 +424,6 @@ find("here").onclick = () => {
   wire.open(true);
 };
 
+find("manner").open = !matchMedia("(max-width: 720px)").matches;
 tools.use("draw");
 wire.open();

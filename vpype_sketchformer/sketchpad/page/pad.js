@@ -50,10 +50,12 @@ export class Pad extends EventTarget {
     this.change(after);
   }
 
-  // Put strokes, null for those that go. One step to undo.
-  change(after) {
+  // Put strokes, null for those that go. One step to undo, together with the last if it goes
+  // on with that.
+  change(after, goesOn = false) {
     if (!after.size) return;
-    const before = new Map([...after.keys()].map(id => [id, this.strokes.get(id) ?? null]));
+    const before = goesOn && this.canUndo ? this.#done.pop().before
+      : new Map([...after.keys()].map(id => [id, this.strokes.get(id) ?? null]));
     this.#done.push({ before, after });
     this.#undone = [];
     this.#apply(after);

@@ -172,11 +172,11 @@ export class Tools extends EventTarget {
   }
 
   // Scale the drawing, then shift it.
-  transform(factor, shift) {
+  transform(factor, shift, goesOn) {
     this.pad.change(new Map(this.pad.of(this.pad.drawing).map(([id, stroke]) => [id, {
       ...stroke,
       points: stroke.points.map((x, i) => Math.round((x * factor + shift[i % 2]) * 100) / 100),
-    }])));
+    }])), goesOn);
   }
 
   stop() {
@@ -253,8 +253,8 @@ export class Tools extends EventTarget {
     if (!box || !arrow && !factor) return false;
     const middle = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
     const step = event.shiftKey ? LEAP : STEP;
-    if (arrow) this.transform(1, arrow.map(x => x * step));
-    else this.transform(factor, middle.map(x => x * (1 - factor)));
+    if (arrow) this.transform(1, arrow.map(x => x * step), event.repeat);
+    else this.transform(factor, middle.map(x => x * (1 - factor)), event.repeat);
     this.dispatchEvent(new Event("stroke"));
     return true;
   }
