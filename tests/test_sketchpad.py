@@ -418,26 +418,37 @@ def test_guess_is_the_likelihood_of_all_points(tiny: Path) -> None:
     assert [share for _, share in ranking] == pytest.approx(expected.tolist(), abs=1e-4)
 
 
-def test_a_new_drawing_keeps_out_of_the_way(address: str) -> None:
+def suggested(client: Client, number: int) -> shapely.MultiPoint:
+    """All points of suggestions for a new drawing."""
+    client.say(wish(number, drawing=2, label="circle"))
+    points: list[float] = []
+    while (message := json.loads(client.socket.recv()))["type"] != "rest":
+        points += [x for line in message.get("strokes", []) for x in line]
+    return shapely.MultiPoint(np.reshape(points, (-1, 2)))
+
+
+def test_a_new_drawing_keeps_out_of_the_way(draw: Callable[..., vp.Document]) -> None:
     """Where there is room, it is drawn beside what is there; else in the middle."""
-    client = Client(address)
-    client.say({"type": "page", "size": [600, 900]})
+    middle, square = shapely.Point(300, 450), shapely.box(100, 350, 500, 850)
 
-    def drawn(number: int) -> shapely.MultiPoint:
-        client.say(wish(number, drawing=2, label="circle"))
-        points: list[float] = []
-        while (message := json.loads(client.socket.recv()))["type"] != "rest":
-            points += [x for line in message.get("strokes", []) for x in line]
-        return shapely.MultiPoint(np.reshape(points, (-1, 2)))
+    def alone(address: str) -> None:
+        client = Client(address)
+        assert suggested(client, 1).centroid.distance(middle) < 150
+        client.put(s1=stroke(square.exterior.coords))
+        assert shapely.box(0, 0, 600, 350).covers(suggested(client, 2))
+        client.put(s2=stroke([10, 10, 590, 890]))
+        assert suggested(client, 3).centroid.distance(middle) < 150
+        done(client)
 
-    middle = shapely.Point(300, 450)
-    assert drawn(1).centroid.distance(middle) < 150
-    square = shapely.box(100, 350, 500, 850)
-    client.put(s1=stroke(square.exterior.coords))
-    beside = drawn(2)
-    assert shapely.box(0, 0, 600, 350).covers(beside)
-    client.put(s2=stroke([10, 10, 590, 890]))
-    assert drawn(3).centroid.distance(middle) < 150
+    def with_a_pipeline(address: str) -> None:
+        client = Client(address)
+        assert shapely.box(0, 0, 600, 350).covers(suggested(client, 1))
+        done(client)
+
+    document = vp.Document(page_size=(600, 900))
+    draw(alone, document=document)
+    document.add([square.exterior])
+    draw(with_a_pipeline, document=document)
 
 
 # What is refused

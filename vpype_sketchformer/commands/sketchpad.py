@@ -217,6 +217,7 @@ def _setting(
         way=values["way"],
         sizes={} if given_size else {name: vp.PAGE_SIZES[name] for name in SIZES},
         pipeline="" if document.is_empty() else write_document(shown),
+        taken=[box for layer in document.layers.values() if (box := layer.bounds())],
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -56,6 +56,7 @@ class Setting:
         way: How strokes become layers, see ``pad.WAYS``.
         sizes: Page sizes to choose from, by name; none if the page is given.
         pipeline: What is in the pipeline, as an SVG; empty if nothing is.
+        taken: The boxes around its layers: a new drawing keeps out of their way.
     """
 
     label: str | None
@@ -64,6 +65,7 @@ class Setting:
     way: str
     sizes: Mapping[str, tuple[float, float]]
     pipeline: str
+    taken: Sequence[Box]
 
 
 class Session:
@@ -191,7 +193,8 @@ class Session:
         )
         self._cancel.set()
         self._cancel = cancel = Event()
-        strokes, others = self.pad.drawing(drawing), self.pad.boxes(drawing)
+        strokes = self.pad.drawing(drawing)
+        others = [*self.setting.taken, *self.pad.boxes(drawing)]
         arguments = drawing, strokes, self.pad.size, wish, others
         job = self._thread.submit(self._draw_on, request, cancel, *arguments)
         job.add_done_callback(_report)
