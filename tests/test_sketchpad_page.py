@@ -409,6 +409,16 @@ def test_connection_lost(browser: webdriver.Chrome, tiny: Path) -> None:
         browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
 
 
+def test_ended_in_the_terminal(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
+    """Ctrl-C, where nobody can be asked: the page tells what has become of the drawing."""
+    with Sketchpad(tmp_path, tiny) as pad:
+        page = Page(browser, pad.address)
+        page.draw([(100, 100), (200, 100)])
+        pad.interrupt()
+        page.wait(lambda: "down the pipeline" in page.find("#end-text").text)
+        assert len(pad.result().layers[1]) == 1
+
+
 def test_vpype_gone(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
     """What was drawn after the end of vpype can be taken along."""
     hurry = "const wait = setTimeout; window.setTimeout = (f, t) => wait(f, t / 50);"

@@ -90,7 +90,7 @@ async def _until_done(
         if answer == Ask.GO_ON:
             continue
         # What is still on its way from the page counts, and is kept.
-        session.say({"type": "closing"})
+        session.say({"type": "closing", "finished": answer == Ask.FINISH})
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(session.silent.wait(), LAST_WORDS)
         return answer == Ask.FINISH

@@ -62,7 +62,8 @@ wire.addEventListener("not_kept", ({ detail }) => {
   notify(`The drawing cannot be kept. ${detail.text}`);
 });
 wire.addEventListener("trouble", ({ detail }) => notify(detail.text));
-wire.addEventListener("closing", () => {
+wire.addEventListener("closing", ({ detail }) => {
+  sent = detail.finished;
   flush();
   wire.say({ type: "bye" });
 });
