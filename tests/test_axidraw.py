@@ -318,6 +318,33 @@ def test_another_drawing_is_not_resumed(board: FakeEBB, vpype: Vpype) -> None:
     assert board.drawn == drawn
 
 
+def test_a_new_plot_owes_nothing_to_an_earlier_one(board: FakeEBB, vpype: Vpype) -> None:
+    length = sheet().layers[1].length() / MM
+    board.after(length + 10, board.press)
+    assert "layer 2" in vpype("read sheet.svg axidraw --yes --no-pause").output
+    assert vpype("read sheet.svg axidraw --home").exit_code == 0
+    board.strokes.clear()  # another sheet of paper
+    board.after(length + 70, board.press)
+    assert "layer 1" in vpype("read sheet.svg axidraw --yes --no-pause").output
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+    assert result.exit_code == 0, result.output
+    assert_drawn_once(board, strokes_of(sheet()))
+    assert files() == ["sheet.svg"]
+
+
+def test_without_a_machine_the_stopped_plot_is_still_known(
+    board: FakeEBB, vpype: Vpype
+) -> None:
+    board.after(60, board.press)
+    vpype("read sheet.svg axidraw --yes --no-pause")
+    board.unplug()
+    assert "no AxiDraw" in vpype("read sheet.svg axidraw --yes --no-pause").output
+    board.plug_in()
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+    assert result.exit_code == 0, result.output
+    assert_drawn_once(board, strokes_of(sheet()))
+
+
 @pytest.mark.parametrize("option", ["--resume", "--home"])
 def test_without_a_stopped_plot_nothing_moves(
     board: FakeEBB, vpype: Vpype, option: str

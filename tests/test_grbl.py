@@ -34,7 +34,7 @@ from hypothesis import strategies as st
 from vpype_sketchformer.plotters import grbl_link
 from vpype_sketchformer.plotters.grbl_codes import ALARMS, ERRORS, words
 from vpype_sketchformer.plotters.grbl_plan import Kinematics, compact, durations, reached
-from vpype_sketchformer.plotters.job import JobError, JobFile, Progress
+from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress
 
 MM = 96 / 25.4
 PAGE = (100.0, 80.0)
@@ -427,6 +427,28 @@ def test_resume_after_forlayer_was_stopped(plot: Plot) -> None:
     with running(machine):
         vpype_cli.execute(f"forlayer grbl --yes --resume {machine.port} end", drawing())
     assert is_sound(machine, lines_only())
+    assert not Path("plot.job.json").exists()
+
+
+def test_a_new_plot_owes_nothing_to_an_earlier_one() -> None:
+    document = vp.Document(page_size=(PAGE[0] * MM, PAGE[1] * MM))
+    document.add([], 1)
+    x = np.linspace(0, 80, 200)
+    document.add([MM * (10 + x + 1j * (40 + 20 * np.sin(x)))], 2)
+    document.add([MM * np.array([10 + 5j, 90 + 5j])], 3)
+    last = vp.Document(page_size=document.page_size)
+    last.add(document.layers[3], 3)
+    earlier = Progress(Job.from_document(last).upright().fingerprint, 1, drawn=1)
+    JobFile.beside(document).save({"3": earlier})
+    machine = FakeGrbl(speed=20)
+    machine.faults = [Fault("Ctrl-C", 900, random.Random(1), strike=interrupt)]
+    pipeline = "forlayer grbl --yes --no-check --no-pause {} {} end"
+    with running(machine), stopping("stopped by you"):
+        vpype_cli.execute(pipeline.format("", machine.port), document)
+    machine.plug_in()
+    with running(machine):
+        vpype_cli.execute(pipeline.format("--resume", machine.port), document)
+    assert is_sound(machine, document)
     assert not Path("plot.job.json").exists()
 
 

@@ -16,6 +16,7 @@ import click
 import vpype as vp
 import vpype_cli
 
+from vpype_sketchformer.commands.lookahead import layers_around
 from vpype_sketchformer.plotters import axidraw as machine
 from vpype_sketchformer.plotters.job import MM, Job, JobError, JobFile
 
@@ -217,6 +218,9 @@ def _plot(document: vp.Document, options: dict[str, Any]) -> None:
                 "axidraw: a plot of this was stopped; --resume goes on with it", err=True
             )
         _ask(parts)
+    if not options["resume"]:
+        shown, finished = layers_around()
+        record.forget({part.job.layers[0].number for part in parts} | (shown - finished))
     for number, (part, estimate) in enumerate(zip(parts, estimates, strict=True)):
         if number and (part.pause or options["pause"]):
             _change_pen(part)

@@ -141,7 +141,8 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
 
     A plot that has stopped goes on with the same command and `--resume`, from the first
     stroke that was not drawn to its end. How far it got is kept in a file beside the
-    drawing, with the ending .job.json, until it is complete.
+    drawing, with the ending .job.json, until it is complete. So plot from a file: a sketch
+    that is invented anew is another drawing.
 
     Examples:
 
@@ -149,9 +150,10 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
 
             vpype read sheet.svg grbl --dry-run /dev/ttyUSB0
 
-        Plot cats:
+        Six cats on A5, kept in a file, and plotted:
 
-            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg grbl /dev/ttyUSB0
+            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg
+            vpype read cats.svg grbl /dev/ttyUSB0
 
         Put the pen on the corner of the page first:
 
@@ -306,8 +308,9 @@ class _Session:
     def _save(self, progress: Progress) -> None:
         """Write down how far the plot got."""
         jobs = self.file.load()
-        if not self.options["resume"] and self.is_first:
-            jobs.clear()
+        if not self.options["resume"]:  # what an earlier plot left is not of this one
+            finished = map(str, layers_around()[1])
+            jobs = {name: jobs[name] for name in finished if name in jobs}
         self.file.save({**jobs, key(self.job): progress})
 
     # --- before the first move -------------------------------------------------------------

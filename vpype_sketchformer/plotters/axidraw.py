@@ -245,7 +245,7 @@ class Record:
             JobError: It is not a job file, or cannot be read.
         """
         self._file = file
-        self._jobs = self._before = file.load()
+        self._jobs = file.load()
 
     def require_begun(self) -> None:
         """Refuse to go on where nothing was begun: it might be drawn over what is there.
@@ -301,9 +301,17 @@ class Record:
             and not progress.complete
         )
 
+    def forget(self, layers: set[int]) -> None:
+        """Know nothing more of layers that are to be plotted anew, once a job begins."""
+        self._jobs = {
+            name: progress
+            for name, progress in self._jobs.items()
+            if name not in map(str, layers)
+        }
+
     def begin(self, job: Job) -> None:
         """Note that a job is being plotted."""
-        self._before = self._jobs.copy()
+        self._before = self._file.load()
         self._save(job, Progress(job.fingerprint, job.count, finishing=True))
 
     def undo(self) -> None:
