@@ -96,8 +96,12 @@ def test_every_segment_is_on_a_path(strokes: list[Stroke], options: str) -> None
 @settings(max_examples=30, deadline=None)
 @given(strokes_of(whole) | strokes_of(anywhere))
 def test_smoothing_moves_lines_by_no_more_than_it_says(strokes: list[Stroke]) -> None:
-    assert_nothing_lost(strokes, draw(strokes, "--smooth -b 0 -t 1"), deviation=0.5)
-    assert len(draw(strokes, "--smooth -b 0 -t 1")) == len(draw(strokes, "-b 0 -t 1"))
+    for options in ("-b 0 -t 1", "-b 100m -t 1"):
+        sharp, smooth = draw(strokes, options), draw(strokes, f"--smooth {options}")
+        assert_nothing_lost(strokes, smooth, deviation=0.5)
+        assert len(smooth) == len(sharp)
+        beyond = np.subtract(ink(smooth).bounds, ink(strokes).bounds) * [-1, -1, 1, 1]
+        assert beyond.max() <= 0.5 + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -221,6 +225,13 @@ def test_parts_are_bridged_by_the_shortest_ways() -> None:
     assert ink(after).length == pytest.approx(ink(strokes).length + 3 + 4, abs=0.01)
 
 
+def test_ends_that_lead_to_a_bridge_already_are_no_ends() -> None:
+    """A bridge from a free end, though a little longer, spares going back."""
+    strokes: list[Stroke] = [[-100, 0], [10, 110], [12j, 100 + 12j]]
+    (path,) = draw(strokes)
+    assert np.abs(np.diff(path)).sum() == pytest.approx(300 + 10 + abs(10 + 12j))
+
+
 def test_drawings_on_a_sheet_stay_apart() -> None:
     corners = [complex(x, y) * 5 * CM for y in range(4) for x in range(3)]
     faces = [face(corner) for corner in corners]
@@ -266,6 +277,25 @@ def test_smoothing_rounds_where_lines_meet() -> None:
     (sharp,), (smooth,) = draw(strokes), draw(strokes, "--smooth")
     assert turns(sharp).max() > 40
     assert turns(smooth).max() < 20
+
+
+def test_smooth_bridges_flow() -> None:
+    strokes: list[Stroke] = [[0, 100], [180 + 60j, 280 + 60j]]
+    (sharp,), (smooth,) = draw(strokes, "-b 5cm"), draw(strokes, "-b 5cm --smooth")
+    assert turns(sharp).max() > 30
+    assert turns(smooth).max() < 15
+    assert_nothing_lost(strokes, vp.LineCollection([smooth]), deviation=0.01 * 280)
+
+
+def test_smooth_bridges_cross_nothing_and_stay_inside() -> None:
+    rungs: list[Stroke] = [[0, 100], [30j, 100 + 30j]]
+    for after in (draw(rungs, "-b 5cm --smooth"), draw(rungs, "-b 5cm")):
+        assert after.bounds() == pytest.approx((0, 0, 100, 30))
+    walls: list[Stroke] = [[20, 60], [60 + 30j, 20 + 30j], [62 - 5j, 62 + 35j], [100, 0]]
+    wall = shapely.LineString([(62, -5), (62, 35)])
+    (path,) = draw(walls, "-b 5cm --smooth")
+    assert shapely.box(0, -5, 100, 35).buffer(1).covers(ink([path.tolist()]))
+    assert wall.within(ink([path.tolist()]).buffer(1))
 
 
 # --- documents, layers, reports --------------------------------------------------------------

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--smooth/--no-smooth",
     default=False,
-    help="Round the corners where one line goes over into another; that moves them by at most "
-    "half the tolerance (default: --no-smooth).",
+    help="Round the corners where one line goes over into another, which moves them by at "
+    "most half the tolerance, and bow the bridges (default: --no-smooth).",
 )
 @click.option(
     "-l",
@@ -53,10 +53,12 @@ def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], 
     """Turn lines into one unbroken line for each drawing.
 
     The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
-    parts that lie apart are bridged, by straight lines as short as possible. Nothing else is
-    added and nothing is taken away: where a drawing cannot be drawn in one go otherwise, the
-    pen goes over lines again, hardly more than it must, rather than across white paper.
-    At crossings it goes straight on where it can.
+    parts that lie apart are bridged where that costs least: by short lines, from end to end
+    rather than from the middle of a line. They are straight; with `--smooth` they are bowed,
+    so that one line flows into the next, where the paper is white. Nothing else is added and
+    nothing is taken away: where a drawing cannot be drawn in one go otherwise, the pen goes
+    over lines again, hardly more than it must, rather than across white paper. At crossings
+    it goes straight on where it can.
 
     Each layer is done on its own. What lies farther apart than `--max-bridge` is taken for
     different drawings, each with a line of its own, so that the sketches on a sheet stay
@@ -78,7 +80,7 @@ def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], 
 
             vpype read drawing.svg oneline -t 0.5mm --max-bridge 0 write line.svg
 
-        Round the corners where lines meet, and plot it:
+        Round what a hand would round, and plot it:
 
             vpype read drawing.svg oneline --smooth gwrite line.gcode
     """  # noqa: D412 -- vpype's way with examples

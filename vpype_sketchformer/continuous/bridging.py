@@ -85,11 +85,13 @@ class Gaps:
     Attributes:
         links: The ways, (l,).
         parts: The parts at both sides, (l, 2).
+        tips: Whether the sides are loose ends, (l, 2).
         costs: What bridging there would cost: the length, weighed by `LANDING`.
     """
 
     links: Links
     parts: Indices
+    tips: Flags
     costs: Floats
 
 
@@ -141,7 +143,9 @@ def find_gaps(network: Network) -> Gaps:
     pieces, lengths = piece[pairs], shapely.length(ways)
     places = shapely.line_locate_point(network.lines[pieces], landings)
     middles = 2 - tip[pairs].sum(axis=1)
-    return Gaps(Links(pieces, places, lengths), parts[pieces], lengths * LANDING[middles])
+    return Gaps(
+        Links(pieces, places, lengths), parts[pieces], tip[pairs], lengths * LANDING[middles]
+    )
 
 
 def _samples(network: Network, spacing: Floats) -> tuple[Indices, Floats, Flags]:
@@ -250,7 +254,10 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
 
 
 def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) -> Indices:
-    """Choose the gaps to bridge: a minimum spanning tree of each drawing (Kruskal 1956).
+    """Choose the gaps to bridge: the cheapest first, as for a spanning tree (Kruskal 1956).
+
+    An end that a bridge or a join has landed on is no loose end any more: a further bridge
+    there costs what one to the middle of a line does.
 
     Args:
         network: The network.
@@ -264,9 +271,32 @@ def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) 
     groups = Groups(int(network.parts.max()) + 1)
     for a, b in network.parts[joins.pieces].tolist():
         groups.unite(a, b)
+    taken = set(_sides(joins))
+    sides = _sides(gaps.links)
+    parts, tips, lengths = gaps.parts.tolist(), gaps.tips.tolist(), gaps.links.lengths.tolist()
     inside = np.flatnonzero(drawings[gaps.parts[:, 0]] == drawings[gaps.parts[:, 1]])
-    cheapest = inside[np.argsort(gaps.costs[inside], kind="stable")].tolist()
-    return np.array([i for i in cheapest if groups.unite(*gaps.parts[i].tolist())], np.intp)
+    queue = list(zip(gaps.costs[inside].tolist(), inside.tolist(), strict=True))
+    heapq.heapify(queue)
+    chosen = []
+    while queue:
+        cost, i = heapq.heappop(queue)
+        both = sides[2 * i : 2 * i + 2]
+        middles = sum(
+            side in taken or not tip for side, tip in zip(both, tips[i], strict=True)
+        )
+        now = lengths[i] * float(LANDING[middles])
+        if now > cost:
+            heapq.heappush(queue, (now, i))
+        elif groups.unite(*parts[i]):
+            chosen.append(i)
+            taken.update(both)
+    return np.array(chosen, np.intp)
+
+
+def _sides(links: Links) -> list[tuple[int, float]]:
+    """List the pieces and places at the sides of links, two for each."""
+    pieces, places = links.pieces.ravel().tolist(), links.places.ravel().tolist()
+    return list(zip(pieces, places, strict=True))
 
 
 def find_shortcuts(network: Network, reach: Floats) -> tuple[Indices, Floats]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vpype_sketchformer.continuous import bridging, postman
+from vpype_sketchformer.continuous.bows import bow
 from vpype_sketchformer.continuous.bridging import Limits
 from vpype_sketchformer.continuous.network import BRIDGE, Floats, Points, build, connect, link
 from vpype_sketchformer.continuous.rounding import write_down
@@ -56,9 +57,10 @@ def unbroken(
         strokes: Polylines, (k, 2) each, k >= 1.
         limits: How far joins and bridges may reach.
         shortcut: Loose ends no farther apart than this share of their drawing's longer side
-            may be linked where that saves going back over ink.
-        smooth: Round the corners where a path turns from one piece into another; no ink is
-            moved by more than half the tolerance.
+            may be linked where that saves going back over ink. What is apart then is a line
+            that was broken, and mended by straight bridges.
+        smooth: Round the corners where a path turns from one piece into another, and bow the
+            bridges; no ink is moved by more than half the tolerance.
 
     Raises:
         StrokeError: A point is not at a finite place, or they are too far from each other.
@@ -93,7 +95,10 @@ def unbroken(
     again = again[again < len(whole.ends)]
     whole = connect(whole, taken, np.full(len(taken), BRIDGE, np.int8))
     order = np.concatenate([np.arange(len(whole.pieces)), again])  # pieces as often as drawn
-    trails = find_trails(whole, order, SIGHT * limit[whole.parts])
+    sight = SIGHT * limit[whole.parts]
+    trails = find_trails(whole, order, sight)
+    if smooth and not shortcut:
+        whole = bow(whole, trails, sight)
     paths = [
         write_down(whole, trail, limit[whole.parts[trail[0] >> 1]] / 2 if smooth else 0.0)
         for trail in trails
