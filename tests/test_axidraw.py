@@ -202,10 +202,20 @@ def test_forlayer_plots_each_layer(board: FakeEBB, vpype: Vpype) -> None:
     result = vpype("read sheet.svg forlayer axidraw end", typed="y\nn\n")
     assert result.exit_code == 1
     assert_drawn(board, strokes_of(sheet(), 1))
-    result = vpype("read sheet.svg forlayer axidraw --yes --resume end")
+    result = vpype("read sheet.svg forlayer axidraw --yes --resume end", typed="y\n")
     assert result.exit_code == 0, result.output
     assert_drawn(board, strokes_of(sheet()))
     assert files() == ["sheet.svg"]
+
+
+def test_forlayer_asks_for_each_pen(board: FakeEBB, vpype: Vpype) -> None:
+    result = vpype("read sheet.svg forlayer axidraw --yes end", typed="n\n")
+    assert result.exit_code == 1
+    assert "Now the pen for layer 2 '2 red' #ff0000" in result.output
+    assert_drawn(board, strokes_of(sheet(), 1))
+    result = vpype("read sheet.svg forlayer axidraw --yes --no-pause --resume end")
+    assert result.exit_code == 0, result.output
+    assert_drawn(board, strokes_of(sheet()))
 
 
 @pytest.mark.parametrize("fault", ["button", "ctrl-c"])

@@ -208,7 +208,7 @@ def test_shorter_lines_do_the_same(moves: list[tuple[str, str, str]]) -> None:
 def test_forlayer(plot: Plot) -> None:
     machine = FakeGrbl(speed=FAST)
     with running(machine):
-        vpype_cli.execute(f"forlayer grbl --yes {machine.port} end", drawing())
+        vpype_cli.execute(f"forlayer grbl --yes --no-pause {machine.port} end", drawing())
     assert is_drawn(machine, lines_only())
     assert not list(Path().iterdir())
 
@@ -368,9 +368,10 @@ def test_refused(pipeline: str, message: str) -> None:
     assert not list(Path().iterdir())
 
 
-def test_nobody_to_change_the_pen() -> None:
+@pytest.mark.parametrize("command", ["{}", "forlayer {} end"])
+def test_nobody_to_change_the_pen(command: str) -> None:
     with pytest.raises(click.UsageError, match="--no-pause"):
-        vpype_cli.execute("grbl --yes /dev/nowhere", drawing())
+        vpype_cli.execute(command.format("grbl --yes /dev/nowhere"), drawing())
 
 
 def test_forlayer_needs_a_page() -> None:
@@ -420,12 +421,14 @@ def test_resume_after_forlayer_was_stopped(plot: Plot) -> None:
     machine = FakeGrbl(speed=20)
     machine.faults = [Fault("Ctrl-C", 1500, random.Random(1), strike=interrupt)]
     with running(machine), stopping("stopped by you"):
-        vpype_cli.execute(f"forlayer grbl --yes {machine.port} end", drawing())
+        vpype_cli.execute(f"forlayer grbl --yes --no-pause {machine.port} end", drawing())
     assert Path("plot.job.json").exists()
     assert not machine.down
     machine.plug_in()
     with running(machine):
-        vpype_cli.execute(f"forlayer grbl --yes --resume {machine.port} end", drawing())
+        vpype_cli.execute(
+            f"forlayer grbl --yes --no-pause --resume {machine.port} end", drawing()
+        )
     assert is_sound(machine, lines_only())
     assert not Path("plot.job.json").exists()
 
@@ -465,7 +468,7 @@ def test_the_pen_rises_when_the_disk_is_full(
 
     monkeypatch.setattr(JobFile, "save", full)
     machine = FakeGrbl(speed=20)
-    with stopping("no space left. The pen is up.*strokes are drawn", status=2):
+    with stopping("no space left. The pen is up.*strokes are drawn"):
         plot(machine=machine)
     assert not machine.down
     monkeypatch.setattr(JobFile, "save", save)
@@ -504,7 +507,7 @@ def test_an_empty_layer_does_not_end_forlayer(plot: Plot) -> None:
     document.add([], 3)
     machine = FakeGrbl(speed=FAST)
     with running(machine):
-        vpype_cli.execute(f"forlayer grbl --yes {machine.port} end", document)
+        vpype_cli.execute(f"forlayer grbl --yes --no-pause {machine.port} end", document)
     assert is_drawn(machine, lines_only())
     assert not list(Path().iterdir())
 
@@ -655,16 +658,18 @@ class Terminal:
 
 
 @contextmanager
-def terminal(machine: FakeGrbl, options: str = "", vpype: str = "") -> Iterator[Terminal]:
+def terminal(
+    machine: FakeGrbl, options: str = "", vpype: str = "", before: str = "", after: str = ""
+) -> Iterator[Terminal]:
     """Run the command on the drawing."""
     with Path("sheet.svg").open("w") as file:
         vp.write_svg(file, drawing(), page_size=(PAGE[0] * MM, PAGE[1] * MM))
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
-    line = f"{VPYPE} {vpype} read sheet.svg grbl {options} {machine.port}".split()
+    line = f"{VPYPE} {vpype} read sheet.svg {before} grbl {options} {machine.port} {after}"
     with running(machine):
         process = subprocess.Popen(
-            line, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+            line.split(), stdin=slave, stdout=slave, stderr=slave, start_new_session=True
         )
         os.close(slave)
         try:
@@ -710,6 +715,17 @@ def test_prompts_for_the_pen_pauses_and_shows_where_it_is() -> None:
         assert len(machine.ink) == 2
         user.type("\n")
         user.expect("drawn")
+        assert user.end() == 0
+    assert on_paper(machine)
+
+
+def test_prompts_for_the_pen_in_forlayer() -> None:
+    machine = FakeGrbl(speed=FAST)
+    with terminal(machine, "--yes", after="end", before="forlayer") as user:
+        user.expect("Now the pen for layer 2 'fine red' #ff0000: plot? [y/N]")
+        assert machine.physical[:2] == (0, 0)
+        assert len(machine.ink) == 2
+        user.type("y\n")
         assert user.end() == 0
     assert on_paper(machine)
 

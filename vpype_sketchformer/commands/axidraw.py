@@ -218,11 +218,12 @@ def _plot(document: vp.Document, options: dict[str, Any]) -> None:
                 "axidraw: a plot of this was stopped; --resume goes on with it", err=True
             )
         _ask(parts)
+    shown, finished = layers_around()
     if not options["resume"]:
-        shown, finished = layers_around()
         record.forget({part.job.layers[0].number for part in parts} | (shown - finished))
     for number, (part, estimate) in enumerate(zip(parts, estimates, strict=True)):
-        if number and (part.pause or options["pause"]):
+        another = number or (finished and options["yes"] and part.mode == "plot")
+        if another and (part.pause or options["pause"]):
             _change_pen(part)
         with _progress(estimate.seconds):
             _draw(axidraw, part, record)

@@ -214,6 +214,7 @@ class _Session:
         self.plan = plan(self.job, profile, values)
         self.file = JobFile.beside(document)
         self.is_first = not finished
+        self.is_alone = len(shown) < 2
         self.on_z = any("Z" in line for line in self.plan.raise_pen)
 
     # --- what to do -----------------------------------------------------------------------
@@ -240,7 +241,9 @@ class _Session:
             self._prepare(machine, progress)
             seconds = self._check(machine, left)
             self._announce(left, progress, seconds, machine.settings)
-            if not self.options["yes"]:
+            if self.options["pause"] and not self.is_first:
+                click.confirm(f"Now the pen for {_names(left)}: plot?", abort=True, err=True)
+            elif not self.options["yes"]:
                 click.confirm("Plot?", abort=True, err=True)
             progress.position, progress.lost = None, False
             self._save(progress)
@@ -252,7 +255,8 @@ class _Session:
             return
         if not self.options["yes"]:
             raise click.UsageError("grbl: there is nobody to ask; say --yes to plot anyway.")
-        if self.options["pause"] and len({group.layer.number for group in plan.groups}) > 1:
+        several = len({group.layer.number for group in plan.groups}) > 1
+        if self.options["pause"] and (several or not self.is_alone):
             raise click.UsageError(
                 "grbl: there is nobody to change the pen between layers; plot them one by one "
                 "(`ldelete`), or with --no-pause."

@@ -160,7 +160,6 @@ class Plot:
         Raises:
             MachineError: It had to stop; says why, where, and how much is drawn. Whether the
                 stroke that was being drawn is complete is in the progress.
-            JobError: The same, for the progress could not be saved.
         """
         self._passed = np.concatenate([[0.0], np.cumsum(self.seconds)])
         try:
@@ -270,7 +269,6 @@ class Plot:
 
         Raises:
             MachineError: The reason, with all that is known.
-            JobError: The same, where that was the job file.
         """
         told = [str(reason)]
         status = complete = None
@@ -301,7 +299,8 @@ class Plot:
         if status:
             told.append("It stands at X{:.2f} Y{:.2f}.".format(*status.position))
         told.append(self._summary())
-        raise type(reason)(" ".join(told)) from reason
+        kind = MachineError if isinstance(reason, JobError) else type(reason)
+        raise kind(" ".join(told)) from reason
 
     def _halt(self) -> Status | None:
         """Hold, and return where the machine came to stand; None if it has lost its place.
