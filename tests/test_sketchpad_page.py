@@ -357,8 +357,11 @@ def test_class_by_typing(browser: webdriver.Chrome, tiny: Path) -> None:
     page.find("#label").send_keys("dragonfruit", Keys.TAB)
     assert "does not know" in page.find("#label-help").text
     assert page.find("#label").get_attribute("aria-invalid") == "true"
+    page.draw(circle(400, 500, 200))
+    page.wait(lambda: page.find("#guess").is_displayed())
     page.find("#forget").click()
     assert not page.find("#label-help").is_displayed()
+    page.control("z")
     page.find("#label").send_keys("the mona lisa", Keys.TAB)
     assert page.find("#label").get_attribute("aria-invalid") == "false"
     page.done()
@@ -473,13 +476,19 @@ def test_files_and_earlier_pages(
     browser: webdriver.Chrome, tiny: Path, tmp_path: Path
 ) -> None:
     """An SVG lands where it is; the next sketchpad offers the page again."""
-    drawing = tmp_path / "in.svg"
+    drawing, bad = tmp_path / "in.svg", tmp_path / "bad.svg"
+    bad.write_text("no drawing")
     drawing.write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" width="300" height="300">'
         '<path d="M10 10L90 20L50 200"/></svg>'
     )
     pad = Beside(tiny)
     page = Page(browser, pad.address)
+    page.find("#file").send_keys(str(bad))
+    page.wait(lambda: "no SVG" in page.find("#notice").text)
+    page.draw([(300, 300), (400, 400)])
+    assert not page.find("#notice").is_displayed()
+    page.control("z")
     page.find("#file").send_keys(str(drawing))
     page.wait(lambda: page.strokes() == [[10, 10, 90, 20, 50, 200]])
     page.kept()

@@ -12,7 +12,7 @@ const find = id => document.getElementById(id);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
-  #deaf = false; #chosen = false; #context = [];
+  #deaf = false; #chosen = false; #named = false; #context = [];
 
   constructor(wire, paper) {
     super();
@@ -57,6 +57,7 @@ export class Companion extends EventTarget {
     this.#clear();
     find("suggestions").dataset.rests = false;
     this.#context = lines;
+    this.#named = label !== null;
     this.#over = false;
     this.#show();
     this.#wire.say({
@@ -138,7 +139,7 @@ export class Companion extends EventTarget {
 
   #guessed({ request, ranking }) {
     if (request !== this.#request) return;
-    find("guess").hidden = find("label").value !== "";
+    find("guess").hidden = this.#named;
     find("guess").querySelector("ol").replaceChildren(...ranking
       .filter(([, share], i) => i === 0 || share > 0.03)
       .map(([label, share]) => {

@@ -133,7 +133,10 @@ function refresh() {
   if (find("eager").checked) suggest(); else companion.hush();
 }
 
-tools.addEventListener("begin", () => companion.hush());
+tools.addEventListener("begin", () => {
+  companion.hush();
+  if (wire.isOpen) notify("");
+});
 tools.addEventListener("drawing", () => { showSubject(); refresh(); });
 tools.addEventListener("tool", () => {
   for (const button of document.querySelectorAll("[data-tool]"))
@@ -203,8 +206,11 @@ find("label").addEventListener("input", () => {
 });
 find("label").addEventListener("change", () => {
   const label = checkLabel();
-  if (label !== null) setLabel(label);
-  else find("label-help").textContent = "The model does not know this one. The list shows what it knows.";
+  if (label !== null) { setLabel(label); return; }
+  find("label-help").textContent = "The model does not know this one. The list shows what it knows.";
+  if (!pad.labels.has(pad.drawing)) return;
+  pad.name("");  // what was known half-way: a "dragon" before the "dragonfruit"
+  suggest();
 });
 find("subject").addEventListener("submit", event => event.preventDefault());
 find("forget").onclick = () => setLabel("");
@@ -320,7 +326,8 @@ function offerEarlier(pages) {
     const when = new Date(1000 * page.when);
     const time = document.createElement("time");
     time.dateTime = when.toISOString();
-    time.textContent = when.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    time.textContent = when.toLocaleString([],
+      { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" });
     button.append(svg, time);
     button.onclick = () => wire.say({ type: "open", name: page.name });
     return button;
