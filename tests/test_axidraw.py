@@ -248,6 +248,16 @@ def test_a_stop_lifts_the_pen_and_can_be_resumed(
     assert files() == ["sheet.svg"]
 
 
+def test_a_stop_that_cannot_be_kept_is_said(board: FakeEBB, vpype: Vpype) -> None:
+    Path("sheet.1.axidraw.svg").mkdir()
+    board.after(60, board.press)
+    result = vpype("read sheet.svg axidraw --yes --no-pause")
+    assert result.exit_code == 1
+    assert "layer 1 '1 black' #000000: cannot write" in result.output
+    assert board.pen_up
+    assert vpype("read sheet.svg axidraw --yes --resume").exit_code == 2
+
+
 def test_a_pulled_cable_is_said_in_words(board: FakeEBB, vpype: Vpype) -> None:
     board.after(60, board.unplug)
     result = vpype("read sheet.svg axidraw --yes --no-pause")

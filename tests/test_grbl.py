@@ -341,6 +341,19 @@ def test_settings_in_inches_are_understood(plot: Plot) -> None:
         plot(machine=machine)
 
 
+def test_the_estimate_is_of_this_machine(
+    plot: Plot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = vp.Document(page_size=(300 * MM, 20 * MM))
+    document.add([MM * np.array([0 + 20j, 240 + 20j])])  # and home again, as far
+    values = "propset -g feed 6000 propset -g -t int dwell 0"
+    for acceleration, seconds in ((500, "05 s"), (10, "20 s")):
+        limits = {110: 6000, 111: 6000, 120: acceleration, 121: acceleration}
+        machine = FakeGrbl(speed=1000, settings={**SETTINGS, **limits})
+        plot(machine=machine, document=document, before=values)
+        assert f"about 0 min {seconds}" in capsys.readouterr().err
+
+
 # --- refused ----------------------------------------------------------------------------
 
 
@@ -772,6 +785,22 @@ def test_set_origin_by_keys() -> None:
         user.type("y\n")
         assert user.end() == 0
     assert on_paper(machine)
+
+
+def test_leaving_the_keys_stops_the_jog() -> None:
+    machine = FakeGrbl(speed=1)
+    with terminal(machine, "--set-origin") as user:
+        user.expect("press Enter")
+        user.type("3" + 5 * "\x1b[C")
+        time.sleep(0.5)
+        user.process.send_signal(signal.SIGINT)
+        user.expect("Aborted!")
+        assert user.end() == 1
+        place = machine.physical
+        assert place[0] < 45
+        time.sleep(0.2)
+        assert machine.physical == place
+    assert machine.ink == []
 
 
 def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

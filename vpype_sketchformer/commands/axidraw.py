@@ -356,10 +356,15 @@ def _draw(axidraw: machine.AxiDraw, part: _Part, record: machine.Record) -> None
     if run.code == machine.NOT_FOUND:
         record.undo()
         raise _stopped(run)
+    try:
+        if run.code:
+            record.stop(part.job, run.svg)
+        else:
+            record.finish(part.job)
+    except JobError as error:
+        raise click.ClickException(f"axidraw: {part}: {error}") from error
     if run.code:
-        record.stop(part.job, run.svg)
         raise _stopped(run, f" {part} is unfinished; the same command with --resume goes on.")
-    record.finish(part.job)
 
 
 def _go_home(axidraw: machine.AxiDraw, parts: list[_Part], record: machine.Record) -> None:

@@ -475,7 +475,7 @@ def _jog(machine: Machine, *, on_z: bool) -> None:
     Raises:
         click.Abort: The user gives up.
     """
-    from vpype_sketchformer.plotters.grbl_link import RefusedError
+    from vpype_sketchformer.plotters.grbl_link import STOP_JOG, RefusedError
 
     step = STEPS["2"]
     with Keys() as keys:
@@ -487,6 +487,7 @@ def _jog(machine: Machine, *, on_z: bool) -> None:
         while (pressed := keys.pressed()) not in ("\n", "\r"):
             machine.attend()
             if pressed == "q":
+                machine.write(STOP_JOG)
                 raise click.Abort
             step = STEPS.get(pressed, step)
             axis, sign = JOGS.get(pressed, ("", 0))

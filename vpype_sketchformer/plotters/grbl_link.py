@@ -18,7 +18,7 @@ from vpype_sketchformer.plotters.grbl_codes import words
 
 BAUD = 115_200
 
-STATUS, HOLD, GO_ON, RESET = b"?", b"!", b"~", b"\x18"
+STATUS, HOLD, GO_ON, RESET, STOP_JOG = b"?", b"!", b"~", b"\x18", b"\x85"
 
 #: A machine that idles for so long, in s, and longer than its dwells, has lost a line.
 STALL = 5.0
