@@ -53,3 +53,21 @@ def test_oneline(benchmark: BenchmarkFixture, judge: Judge) -> None:
         at_most=5,
         details=f"{theirs:.2f} s against {ours:.2f} s",
     )
+
+
+def test_smooth(benchmark: BenchmarkFixture, judge: Judge) -> None:
+    """Rounding takes hardly longer than the rest, however many joints a path has."""
+    strokes, far = scribbles(STROKES), Limits(max_bridge=np.inf)
+    times, longer = in_turns(
+        benchmark,
+        lambda: unbroken(strokes, far),
+        lambda: unbroken(strokes, far, smooth=True),
+        rounds=3,
+    )
+    judge(
+        f"time of {STROKES:,} strokes with --smooth",
+        min(longer) / min(times),
+        "times",
+        at_most=2,
+        details=f"{min(longer):.2f} s against {min(times):.2f} s",
+    )
