@@ -192,6 +192,7 @@ def test_pages_are_layers_for_forlayer(vpype: CommandLine, tmp_path: Path) -> No
         page = vp.read_multilayer_svg(str(tmp_path / name), 0.1)
         assert page.page_size == pytest.approx(vp.PAGE_SIZES["a5"])
         assert page.bounds()[1] == pytest.approx(1.5 * CM, abs=0.1)  # the title
+        assert set(re.findall('stroke="(.*?)"', (tmp_path / name).read_text())) == {"#000000"}
 
 
 def test_nothing_is_lost_on_several_pages() -> None:
@@ -223,11 +224,8 @@ def test_pens_survive_on_a_single_page() -> None:
             round(layer.property("vp_pen_width") / MM, 6),
         ): len(layer)
         for layer in sheet.layers.values()
-        if layer.property("vp_color")
     }
-    assert pens == {("#ff0000", 0.3): 2, ("#0000ff", 1.0): 1}
-    assert len(sheet.layers) == 3  # red, blue, and the one without a colour
-    assert sheet.layers[4].property("vp_pen_width") == pytest.approx(0.3 * MM)
+    assert pens == {("#ff0000", 0.3): 2, ("#0000ff", 1.0): 1, ("#000000", 0.3): 1}
 
 
 def test_drawings_in_one_layer_are_designs() -> None:
@@ -248,6 +246,7 @@ def test_drawings_of_several_pens_stay_whole() -> None:
         "name -l 1 round flashsheet --apart 1cm --no-numbers --vary 0 -s 4cm"
     )
     assert sheet.layers[1].property("vp_name") == "round"
+    assert not any(layer.property("vp_color") for layer in sheet.layers.values())
     for circle, square in zip(sheet.layers[1], sheet.layers[2], strict=True):
         around, inside = shape([circle]), shape([square])
         assert shapely.box(*around.bounds).centroid.distance(inside.centroid) < 0.1

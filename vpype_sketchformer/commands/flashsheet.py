@@ -31,8 +31,12 @@ CAPTION_DISTANCE = 0.25 * CM
 #: What tells the pens of layers apart.
 PEN = (vp.METADATA_FIELD_COLOR, vp.METADATA_FIELD_PEN_WIDTH)
 
-#: Properties of layers that have none: their name, and a fine pen.
-DEFAULTS = {vp.METADATA_FIELD_NAME: "flash sheet", vp.METADATA_FIELD_PEN_WIDTH: 0.03 * CM}
+#: Properties of layers that have none: their name, and a fine pen with black ink.
+DEFAULTS = {
+    vp.METADATA_FIELD_NAME: "flash sheet",
+    vp.METADATA_FIELD_PEN_WIDTH: 0.03 * CM,
+    vp.METADATA_FIELD_COLOR: vp.Color("black"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +132,8 @@ def flashsheet(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State
     What does not fit goes on to further pages, each on a layer of its own, to be written with
     `forlayer`. A single page keeps the layers of the pipeline apart by their pens: layers of
     one colour and pen width become one layer. Lettering is drawn with the first pen. Lines
-    without a pen width get 0.3mm.
+    without a pen width get 0.3mm, and those without a colour are black; of several layers that
+    `--apart` keeps, vpype's colours tell the pens apart.
 
     Designs by `sketchgen --layers sketch` have the numbers of the sketches, and the seed at
     the bottom of the page. `sketchgen` with that seed, `--only` and a number draws the sketch
@@ -203,7 +208,8 @@ def _flashsheet(
         for lid, lines in _draw(entries, numbers, furniture, spots, lids[i]).items():
             shared = [old[k] for k in old if lids[i].get(k) == lid]
             name = f"page {i + 1}" if len(pages) > 1 else None
-            document.add(_dressed(lines, shared, name), lid, with_metadata=True)
+            black = values["apart"] is None or len(set(lids[i].values())) == 1
+            document.add(_dressed(lines, shared, name, black), lid, with_metadata=True)
     document.page_size = page
     _report(pages)
     return document
@@ -344,7 +350,10 @@ def _draw(
 
 
 def _dressed(
-    lines: vp.LineCollection, shared: Sequence[vp.LineCollection], name: str | None
+    lines: vp.LineCollection,
+    shared: Sequence[vp.LineCollection],
+    name: str | None,
+    black: bool,
 ) -> vp.LineCollection:
     """Return a layer of a page with what the layers that it comes from have in common.
 
@@ -352,6 +361,7 @@ def _dressed(
         lines: What was drawn.
         shared: The layers that it comes from.
         name: Its name; None: theirs, if they have one name.
+        black: Whether it is black where they have no colour in common.
     """
     common = {
         key: value
@@ -359,6 +369,8 @@ def _dressed(
         if all(layer.property(key) == value for layer in shared)
     }
     layer = vp.LineCollection(lines, {**DEFAULTS, **common})
+    if not black and vp.METADATA_FIELD_COLOR not in common:
+        layer.set_property(vp.METADATA_FIELD_COLOR, None)
     for key in (f"{PREFIX}seed", f"{PREFIX}number"):
         layer.set_property(key, None)  # it is not a single sketch any more
     if name is not None:
