@@ -6,8 +6,9 @@ likelihood: negative log-likelihood in nats per real point, dequantised, in pixe
 0-255 frame, the class told: over all points, as the mean of all classes, of the 40 largest,
 and of the five worst. For a run of the seed's recipe, give its state.pt.
 
-samples: as many samples of each class as real drawings, judged by the networks of
-training.judge: how often they name the class (beside it the same for real drawings: the
+samples: as many samples of each class as real drawings: the share that ends by itself at the
+first try ("ended"), and with those that were drawn again ("redrawn"); judged by the networks
+of training.judge: how often they name the class (beside it the same for real drawings: the
 ceiling); Fréchet and kernel distance of what the raster judge sees, precision and recall;
 median distance to the nearest of 200 training drawings of the class (copies would be nearer
 than real drawings are); distance of strokes, points, ink and aspect from the real drawings',
@@ -117,14 +118,14 @@ def show_samples(
     chosen = samples.real_drawings(dataset, per_class, checkpoint.config.context)
     real, others = (samples.see(dataset, indices, judges) for indices in chosen)
     originals = samples.see(dataset, samples.training_drawings(dataset), judges[:1])
-    figures = {"ended": 1.0} | samples.compare(others, real, originals)
+    figures = {"ended": 1.0, "redrawn": 1.0} | samples.compare(others, real, originals)
     rows: list[tuple[str, Figures, Figures | None]] = [("real", figures, None)]
     for style in tqdm(styles, desc="styles", disable=None, leave=False):
         runs = []
         for seed in range(seeds):
             drawn, ended = samples.draw(checkpoint, style, per_class, seed)
             seen = samples.see(drawn, np.arange(len(drawn)), judges)
-            runs.append({"ended": ended} | samples.compare(seen, real, originals))
+            runs.append(ended | samples.compare(seen, real, originals))
         rows.append((str(style), *samples.mean_and_spread(runs)))
     show(f"{len(chosen[0])} samples, {seeds} times", rows)
     return {label: {"mean": mean, "spread": spread or {}} for label, mean, spread in rows}

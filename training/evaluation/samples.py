@@ -94,11 +94,12 @@ def to_drawing(sketch: Sketch) -> Drawing:
 
 def draw(
     checkpoint: Checkpoint, style: Style, per_class: int, seed: int
-) -> tuple[Dataset, float]:
+) -> tuple[Dataset, Figures]:
     """Draw as `sketchgen` does, as many of each class.
 
     Returns:
-        The drawings, and the share that ended by itself at the first try.
+        The drawings, and the shares that ended by themselves: at the first try, and with those
+        that were drawn again.
     """
     labels = [name for name in checkpoint.classes for _ in range(per_class)]
     seeds = np.random.SeedSequence(seed).spawn(len(labels))
@@ -116,7 +117,9 @@ def draw(
     for i, sketch in zip(again, redrawn, strict=True):
         sketches[i] = sketch
     drawings = [to_drawing(sketch) for sketch in sketches]
-    return datasets.pack(drawings, checkpoint.classes), 1.0 - len(again) / len(labels)
+    finished = sum(sketch.finished for sketch in sketches)
+    ended = {"ended": 1.0 - len(again) / len(labels), "redrawn": finished / len(labels)}
+    return datasets.pack(drawings, checkpoint.classes), ended
 
 
 def real_drawings(
