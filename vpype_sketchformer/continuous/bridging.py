@@ -253,17 +253,20 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
     return np.unique(roots, return_inverse=True)[1], left[0][0] if left else np.inf
 
 
-def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) -> Indices:
+def find_bridges(
+    network: Network, gaps: Gaps, joins: Links, drawings: Indices, free: bool = True
+) -> Indices:
     """Choose the gaps to bridge: the cheapest first, as for a spanning tree (Kruskal 1956).
 
-    An end that a bridge or a join has landed on is no loose end any more: a further bridge
-    there costs what one to the middle of a line does.
+    If ``free``, an end that a bridge or a join has landed on is no loose end any more: a
+    further bridge there costs what one to the middle of a line does.
 
     Args:
         network: The network.
         gaps: What is between its parts.
         joins: What is joined anyway.
         drawings: The number of each part's drawing.
+        free: Whether only ends that nothing has landed on count as loose.
 
     Returns:
         Indices of gaps.
@@ -271,7 +274,7 @@ def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) 
     groups = Groups(int(network.parts.max()) + 1)
     for a, b in network.parts[joins.pieces].tolist():
         groups.unite(a, b)
-    taken = set(_sides(joins))
+    taken = set(_sides(joins) if free else ())
     sides = _sides(gaps.links)
     parts, tips, lengths = gaps.parts.tolist(), gaps.tips.tolist(), gaps.links.lengths.tolist()
     inside = np.flatnonzero(drawings[gaps.parts[:, 0]] == drawings[gaps.parts[:, 1]])
@@ -289,7 +292,7 @@ def find_bridges(network: Network, gaps: Gaps, joins: Links, drawings: Indices) 
             heapq.heappush(queue, (now, i))
         elif groups.unite(*parts[i]):
             chosen.append(i)
-            taken.update(both)
+            taken.update(both if free else ())
     return np.array(chosen, np.intp)
 
 

@@ -79,7 +79,9 @@ def unbroken(
     drawing = drawings[network.parts]
     tolerance = np.array([limits.joins(size) for size in bridging.sizes(network, drawing)])
     joins = bridging.find_joins(network, tolerance[drawing])
-    bridges = gaps.links[bridging.find_bridges(network, gaps, joins, drawings)]
+    # Shortcuts spare going back from ends that are bridged twice.
+    free = not shortcut
+    bridges = gaps.links[bridging.find_bridges(network, gaps, joins, drawings, free)]
     whole = link(network, joins, bridges)
     limit = np.zeros(whole.parts.max() + 1)  # the tolerance of each part: a drawing now
     limit[whole.parts[: len(drawing)]] = tolerance[drawing]
