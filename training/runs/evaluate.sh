@@ -9,7 +9,7 @@ python -m training.judge raster $data
 python -m training.judge sequence $data --passes 1
 
 # The model that ships: likelihood, the curve of temperatures, completion.
-python -m training.evaluate quickdraw $data
+python -m training.evaluate quickdraw $data --per-class 2
 
 # The curves of guidance and best-of.
 python -m training.evaluate quickdraw $data --part samples --seeds 1 \
