@@ -23,6 +23,6 @@ python -m training.train training/configs/typical.toml data/typical2.safetensors
 
 # The file that ships says how it scores.
 python -m training.evaluate runs/typical2/model.safetensors $data \
-    --part likelihood --part samples > runs/typical2/scores.txt
+    --part likelihood --part samples --per-class 2 > runs/typical2/scores.txt
 python -m training.export runs/typical2/model.safetensors runs/typical2/scores.txt \
     -o vpype_sketchformer/models/quickdraw.safetensors
