@@ -9,9 +9,9 @@ take no time. What the board does is asked of its attributes, not of what was se
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
+import select
 import threading
 import tty
 from collections.abc import Callable
@@ -95,24 +95,39 @@ class FakeEBB:
 
     def plug_in(self) -> None:
         """Connect; the carriage and the pen are where they were."""
-        self._controller, self._terminal = os.openpty()
-        tty.setraw(self._terminal)
-        self.path = os.ttyname(self._terminal)
-        threading.Thread(target=self._serve, daemon=True).start()
+        controller, terminal = os.openpty()
+        tty.setraw(terminal)
+        self.path = os.ttyname(terminal)
+        self._unplugged = threading.Event()
+        self._server = threading.Thread(
+            target=self._serve, args=(controller, terminal, self._unplugged), daemon=True
+        )
+        self._server.start()
 
     def unplug(self) -> None:
-        """Pull the cable."""
-        for descriptor in (self._controller, self._terminal):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        """Pull the cable; what was asked before is not answered any more."""
+        self._unplugged.set()
+        if threading.current_thread() is not self._server:
+            self._server.join()
 
-    def _serve(self) -> None:
+    def _serve(self, controller: int, terminal: int, unplugged: threading.Event) -> None:
+        """Answer until unplugged, then close: no other thread knows these descriptors.
+
+        A descriptor's number is given again as soon as it is closed, maybe to a file that is
+        being written elsewhere.
+        """
         buffer = b""
-        with contextlib.suppress(OSError):
-            while received := os.read(self._controller, 1024):
-                *lines, buffer = (buffer + received).split(b"\r")
-                for line in lines:
-                    os.write(self._controller, self._answer(line.decode("ascii")).encode())
+        while not unplugged.is_set():
+            if not select.select([controller], [], [], 0.01)[0]:
+                continue
+            *lines, buffer = (buffer + os.read(controller, 1024)).split(b"\r")
+            for line in lines:
+                answer = self._answer(line.decode("ascii"))
+                if unplugged.is_set():
+                    break
+                os.write(controller, answer.encode())
+        os.close(controller)
+        os.close(terminal)
 
     def _answer(self, line: str) -> str:
         name, *values = line.strip().upper().split(",")
