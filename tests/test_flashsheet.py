@@ -320,6 +320,15 @@ def test_a_sketch_is_drawn_again_in_curves(tiny: Path) -> None:
         assert shape([one]).hausdorff_distance(shape([other])) < 0.4 * MM  # 4 * 0.05 mm, twice
 
 
+def test_a_line_is_drawn_again_in_the_same_way(tiny: Path) -> None:
+    """What is joined does not hang on the size."""
+    common = f"sketchgen -m {tiny} -c cat,dog,owl --seed 9 --one-line --layers sketch"
+    sheet = execute(f"{common} -n 6")
+    for number, layer in enumerate(sheet.layers.values(), start=1):
+        again = execute(f"{common} --only {number} --size 16cm").layers[1]
+        assert similar(list(again), list(layer))
+
+
 def test_only_the_number_counts(tiny: Path) -> None:
     common = f"sketchgen -m {tiny} --seed 7"
     alone = execute(f"{common} --only 4")

@@ -6,11 +6,20 @@ et al. 2023 distil guidance, too). Kept are the drawings that ended by themselve
 raster judge recognises. Real drawings stay what they are: what the model knows of them, it
 still learns from them alone.
 
+A drawing that did not end (hatching that goes on and on) is one that its model never saw in
+training. With ``--cut`` it is kept up to the stroke with which the judge was sure of it first:
+the model learns when to stop from where it has been itself (Ross et al. 2011).
+
 Examples:
     The typical drawings that the model that ships was finished with:
 
         python -m training.distill runs/longer/model.safetensors data/quickdraw.safetensors \
             -o data/typical.safetensors
+
+    Teach a model to end in time:
+
+        python -m training.distill runs/typical/model.safetensors data/quickdraw.safetensors \
+            --guidance 1 --cut -o data/ending.safetensors
 """
 
 from __future__ import annotations
@@ -24,6 +33,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from scipy.special import softmax
 from tqdm import tqdm
 
 from training import Refusal, judge
@@ -32,24 +42,56 @@ from training.dataset import Dataset, DatasetError, Drawing
 from training.evaluation.samples import to_drawing
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load
 from vpype_sketchformer.sampling import sample
+from vpype_sketchformer.strokes import DRAW, END
 
-#: How the drawings are drawn: by the curves of training.evaluate, as easy to recognise as
-#: calmer ones, and more various.
-TEMPERATURE, GUIDANCE = 0.5, 2.0
+#: How freely the drawings are drawn: by the curves of training.evaluate, as easy to recognise
+#: as calmer ones, and more various.
+TEMPERATURE = 0.5
+#: How near to the most that it ever was the judge's trust in the class must be for a cut.
+SURE = 0.95
+#: How often a drawing that was cut counts: they are few.
+CUT_TIMES = 3
 
 
-def draw_class(checkpoint: Checkpoint, count: int, seed: int, label: str) -> list[Drawing]:
-    """Draw a class; returns the drawings that ended by themselves."""
+def draw_class(
+    checkpoint: Checkpoint, count: int, seed: int, guidance: float, label: str
+) -> list[tuple[Drawing, bool]]:
+    """Draw a class; returns the drawings, and whether they ended by themselves."""
     number = checkpoint.classes.index(label)
     sketches = sample(
         checkpoint,
         [label] * count,
         np.random.SeedSequence([seed, number]).spawn(count),
         temperature=TEMPERATURE,
-        guidance=GUIDANCE,
+        guidance=guidance,
         retries=0,
     )
-    return [to_drawing(sketch) for sketch in sketches if sketch.finished]
+    return [(to_drawing(sketch), sketch.finished) for sketch in sketches]
+
+
+def beginnings(drawing: Drawing) -> list[Drawing]:
+    """Return what there was of a drawing after each of its strokes but the last."""
+    ends = np.flatnonzero(drawing.pen != DRAW)[:-1] + 1
+    parts = [(drawing.points[:end], drawing.pen[:end].copy()) for end in ends]
+    for _, pen in parts:
+        pen[-1] = END
+    return [Drawing(points, pen, drawing.label) for points, pen in parts]
+
+
+def cut(drawing: Drawing, dataset: Dataset, by: judge.Judge) -> Drawing | None:
+    """Cut a drawing after the stroke with which a judge was sure of its class first.
+
+    Returns:
+        The beginning, None if there is but one stroke or the judge never names the class.
+    """
+    parts = beginnings(drawing)
+    if not parts:
+        return None
+    drawn = datasets.pack(parts, dataset.classes)
+    _, logits = judge.look(by, drawn, np.arange(len(parts)))
+    trust = softmax(logits, axis=1)[np.arange(len(parts)), drawn.labels]
+    first = int(np.argmax(trust >= SURE * trust.max()))
+    return parts[first] if logits[first].argmax() == drawn.labels[first] else None
 
 
 def recognised(drawings: list[Drawing], dataset: Dataset, by: judge.Judge) -> list[Drawing]:
@@ -89,7 +131,18 @@ def recognised(drawings: list[Drawing], dataset: Dataset, by: judge.Judge) -> li
     help="Folder of the raster judge (default: training/judges).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def main(model: str, data: Path, out: Path, per_class: int, folder: Path, seed: int) -> None:
+@click.option("--guidance", type=float, default=2.0, show_default=True)
+@click.option("--cut", "cuts", is_flag=True, help="Keep beginnings of what did not end.")
+def main(
+    model: str,
+    data: Path,
+    out: Path,
+    per_class: int,
+    folder: Path,
+    seed: int,
+    guidance: float,
+    cuts: bool,
+) -> None:
     """Add typical drawings to a dataset."""
     try:
         checkpoint, dataset = load(find(model)), datasets.load(data)
@@ -98,8 +151,8 @@ def main(model: str, data: Path, out: Path, per_class: int, folder: Path, seed: 
     if checkpoint.classes != dataset.classes:
         raise Refusal(f"{model} and {data} have different classes.")
     by = judge.load(folder / "raster.safetensors", dataset)
-    drawn: list[Drawing] = []
-    work = partial(draw_class, checkpoint, per_class, seed)
+    drawn: list[tuple[Drawing, bool]] = []
+    work = partial(draw_class, checkpoint, per_class, seed, guidance)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), context) as pool:
         classes = tqdm(
@@ -107,7 +160,12 @@ def main(model: str, data: Path, out: Path, per_class: int, folder: Path, seed: 
         )
         for drawings in classes:
             drawn += drawings
-    typical = recognised(drawn, dataset, by)
+    typical = recognised([drawing for drawing, ended in drawn if ended], dataset, by)
+    if cuts:
+        endless = [drawing for drawing, ended in drawn if not ended]
+        parts = [part for part in (cut(drawing, dataset, by) for drawing in endless) if part]
+        typical += CUT_TIMES * recognised(parts, dataset, by)
+        click.echo(f"{len(parts):,} of {len(endless):,} drawings that did not end are cut")
     real = [dataset.drawing(index) for index in range(len(dataset))]
     datasets.save([*real, *typical], out, [*dataset.sources, f"drawings by {model}"])
     click.echo(

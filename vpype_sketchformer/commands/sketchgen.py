@@ -31,10 +31,13 @@ from vpype_sketchformer.commands.drawing import (
 )
 from vpype_sketchformer.commands.lookahead import Place, PlacedCommand
 from vpype_sketchformer.commands.parameters import evaluate, require, varies
-from vpype_sketchformer.sheet import Sheet, SheetError, plan, plan_inside
+from vpype_sketchformer.sheet import CM, TOLERANCE, Sheet, SheetError, plan, plan_inside
 
 if TYPE_CHECKING:
     from vpype_sketchformer.strokes import Sketch
+
+#: The longest side of a sketch while its strokes are joined.
+JOINING_SIZE = 10 * CM
 
 
 @dataclass(frozen=True)
@@ -290,9 +293,10 @@ def _sketchgen(
             "page": f"page {i // sheet.cells + 1}",
         }[by]
         lid = first_layer if by == "one" else run.layer_id(name, document, first_layer)
-        placed = sheet.place(sketch, i, values["smooth"])
         if drawing.one_line:
-            placed = _in_one_line(placed, values["smooth"])
+            placed = sheet.place(_in_one_line(sketch, values["smooth"]), i, smooth=False)
+        else:
+            placed = sheet.place(sketch, i, values["smooth"])
         add(document, placed, lid, name)
         if by == "sketch":
             document.layers[lid].set_property(f"{PREFIX}seed", drawing.seed)
@@ -309,9 +313,17 @@ def _sketchgen(
 
 
 def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
-    """Join the strokes of a sketch, however far they are apart."""
+    """Join the strokes of a sketch, however far they are apart.
+
+    That is done at one size, so that a sketch is the same line at all of them.
+    """
     from vpype_sketchformer.continuous import Limits, unbroken
 
+    if not sketch.strokes:
+        return sketch
+    sketch = sketch.fitted(JOINING_SIZE)
+    if smooth:
+        sketch = sketch.smoothed(TOLERANCE)
     joined = unbroken(sketch.strokes, Limits(max_bridge=math.inf), smooth=smooth)
     return replace(sketch, strokes=tuple(joined.paths))
 
