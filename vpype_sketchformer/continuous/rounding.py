@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from vpype_sketchformer.continuous.network import JOIN, Floats, Network, Points, stations
+from vpype_sketchformer.continuous.network import JOIN, Network, Points, stations, stretch
 
 #: How far from a joint rounding begins, over the deviation allowed: the farthest that will do.
 REACHES = (12.0, 6.0, 3.0, 1.5)
@@ -46,32 +46,15 @@ def _rounded(path: Points, joints: Sequence[tuple[float, float]], deviation: flo
         for reach in REACHES:
             first = max(begin - reach * deviation, room[0])
             last = min(end + reach * deviation, room[1])
-            sharp = _between(path, along, first, last)
+            sharp = stretch(path, first, last, along)
             curve = _curve(sharp)
             if curve is not None and _apart(sharp, curve) <= deviation:
-                parts += [_between(path, along, done, first), curve]
+                parts += [stretch(path, done, first, along), curve]
                 done = last
                 break
-    rounded = np.concatenate([*parts, _between(path, along, done, length)])
+    rounded = np.concatenate([*parts, stretch(path, done, length, along)])
     new = np.diff(rounded, axis=0).any(axis=1)
     return rounded[np.concatenate([[True], new])]
-
-
-def _between(path: Points, along: Floats, begin: float, end: float) -> Points:
-    """Return what `stretch` does, in a time that does not grow with the path."""
-    first = int(np.searchsorted(along, begin, side="right"))
-    stop = max(first, int(np.searchsorted(along, end)))
-    begins, ends = (_at(path, along, place) for place in (begin, end))
-    return np.concatenate([begins, path[first:stop], ends])
-
-
-def _at(path: Points, along: Floats, place: float) -> Points:
-    """Return the point that lies so far along a path, (1, 2)."""
-    after = min(max(int(np.searchsorted(along, place)), 1), len(along) - 1)
-    share = (place - along[after - 1]) / (along[after] - along[after - 1])
-    sides = path[after - 1 : after + 1]
-    point = sides[0] + min(max(share, 0.0), 1.0) * (sides[1] - sides[0])
-    return (sides[1] if share == 1 else point)[None]
 
 
 def _curve(sharp: Points) -> Points | None:
