@@ -96,6 +96,8 @@ def cut(drawing: Drawing, dataset: Dataset, by: judge.Judge) -> Drawing | None:
 
 def recognised(drawings: list[Drawing], dataset: Dataset, by: judge.Judge) -> list[Drawing]:
     """Keep the drawings whose class a judge names, and mark them as typical."""
+    if not drawings:
+        return []
     drawn = datasets.pack(drawings, dataset.classes)
     _, logits = judge.look(by, drawn, np.arange(len(drawn)))
     right = logits.argmax(axis=1) == drawn.labels
