@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 ROPE_BASE = 1000.0
 NORM_EPSILON = 1e-6
 #: Rows and columns of the products that the network is made of, see ``Matrix``.
-BLOCK, PANEL = 20, 64
+BLOCK, PANEL = 20, 32
 #: Positions that a cache grows by.
 CACHE_STEP = 32
 #: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
