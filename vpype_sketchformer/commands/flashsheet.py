@@ -381,9 +381,10 @@ def _dressed(
 def _report(pages: Sequence[Sequence[Spot]]) -> None:
     """Say what came out."""
     sizes = [spot.size / CM for spots in pages for spot in spots]
+    least, most = f"{min(sizes):.2g}", f"{max(sizes):.2g}"
     click.echo(
         f"flashsheet: {len(sizes)} {'design' if len(sizes) == 1 else 'designs'} of "
-        f"{min(sizes):.2g} to {max(sizes):.2g} cm on "
+        f"{least if least == most else f'{least} to {most}'} cm on "
         + (
             "1 page"
             if len(pages) == 1
