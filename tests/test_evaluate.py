@@ -247,6 +247,22 @@ def test_training_drawings_are_never_test_drawings(data: Path) -> None:
     assert np.bincount(dataset.labels[first]).tolist() == [4, 4, 4]
 
 
+def test_copies_are_told_from_drawings(data: Path, folder: Path) -> None:
+    dataset = datasets.load(data)
+    judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
+    originals = samples.training_drawings(dataset)
+    first, second = samples.real_drawings(dataset, 5, 256)
+    training, real, other, copies = (
+        samples.see(dataset, chosen, judges)
+        for chosen in (originals, first, second, originals[::10])
+    )
+    copied = samples.compare(copies, real, training)
+    assert copied["nearest"] == pytest.approx(0, abs=1e-3)
+    assert copied["near"] == 1
+    assert samples.compare(real, real, training)["near"] <= 1 / 15
+    assert samples.compare(other, real, training)["near"] < 0.3
+
+
 def test_pictures_show_all_strokes() -> None:
     """A picture is dark where the drawing is, and keeps the proportions."""
     drawing = datasets.drawing_from_strokes([[(0, 0), (255, 0)], [(128, 127)]], "t")

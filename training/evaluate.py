@@ -10,10 +10,10 @@ samples: as many samples of each class as real drawings: the share that ends by 
 first try ("ended"), and with those that were drawn again ("redrawn"); judged by the networks
 of training.judge: how often they name the class (beside it the same for real drawings: the
 ceiling); Fréchet and kernel distance of what the raster judge sees, precision and recall;
-median distance to the nearest of 200 training drawings of the class (copies would be nearer
-than real drawings are); distance of strokes, points, ink and aspect from the real drawings',
-in their standard deviations. "real" are test drawings against other test drawings. Mean and
-standard deviation over the seeds.
+median distance to the nearest of 200 training drawings of the class, and how many are nearer
+to one than all but 5 % of the real drawings are ("near": copies would be); distance of
+strokes, points, ink and aspect from the real drawings', in their standard deviations. "real"
+are test drawings against other test drawings. Mean and standard deviation over the seeds.
 
 completion: drawings of 50 classes are cut after a share of their points and handed to the
 model as a user would: their place and size in the frame unknown. Printed are the likelihood

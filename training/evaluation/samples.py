@@ -22,6 +22,8 @@ from vpype_sketchformer.strokes import DRAW, FRAME, Sketch
 SIGHT = "raster"
 #: Training drawings of each class, at most, that copies are looked for among.
 ORIGINALS = 200
+#: Share of real drawings that are nearer to one of these than what is called near.
+NEAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,11 @@ def compare(seen: Seen, real: Seen, training: Seen) -> Figures:
         "precision": precision,
         "recall": recall,
     }
-    distances = metrics.nearest(a, seen.labels, training.features[SIGHT], training.labels)
+    originals = training.features[SIGHT], training.labels
+    distances = metrics.nearest(a, seen.labels, *originals)
+    near = np.quantile(metrics.nearest(b, real.labels, *originals), NEAR)
     figures["nearest"] = float(np.median(distances))
+    figures["near"] = float((distances < near).mean())
     return figures | {
         name: metrics.spread_distance(real.shapes[name], values)
         for name, values in seen.shapes.items()
