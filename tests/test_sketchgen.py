@@ -385,6 +385,13 @@ def test_one_line_never_lifts_the_pen(run: Any) -> None:
         assert shapely.difference(strokes.as_mls(), pen).is_empty
 
 
+def test_the_model_of_figures_does_not_lift_the_pen(run: Any) -> None:
+    document = run("sketchgen --model oneline --seed 1 -n 4 --layers sketch")
+    assert [len(layer) for layer in document.layers.values()] == [1] * 4
+    names = [layer.property("vp_name") for layer in document.layers.values()]
+    assert names == ["figure 1", "figure 2", "figure 3", "figure 4"]
+
+
 @pytest.mark.parametrize(
     "option", ["-t 0.9", "--pen-temperature 0.3", "--guidance 3", "--best-of 4", "-c dog"]
 )
