@@ -54,8 +54,8 @@ class ModelConfig:
         mixtures: Gaussians in the mixture of the offset.
         pen_width: Hidden units of the pen's head.
         context: Longest drawing, in points.
-        longest: Where a drawing, or the rest of one, is cut off; 99 % of those trained on have
-            fewer points.
+        longest: Where a drawing, or the rest of one, is cut off; 99.7 % of those trained on
+            have fewer points.
     """
 
     width: int = 256

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The model that ships, vpype_sketchformer/models/quickdraw.safetensors: from the drawings to the
-# file, in four lessons. Run from the top of the checkout, with the drawings in
+# file, in five lessons. Run from the top of the checkout, with the drawings in
 # ../shared/data/quickdraw (or fetched by: python -m training.download all -o data/google).
 set -euo pipefail
 data=data/quickdraw.safetensors
@@ -21,8 +21,15 @@ python -m training.train training/configs/typical.toml data/typical2.safetensors
     --out runs/typical2 --from runs/typical/model.safetensors \
     --set steps=3300 --set lr=1.5e-3 --set muon_lr=0.01 --set seed=4 --set validate_every=500
 
+# When to stop: what did not end is cut where the judge was sure of it.
+python -m training.distill runs/typical2/model.safetensors $data --guidance 1 --cut \
+    --per-class 110 --seed 11 -o data/ending.safetensors
+python -m training.train training/configs/typical.toml data/ending.safetensors \
+    --out runs/ending --from runs/typical2/model.safetensors \
+    --set steps=1100 --set seed=5 --set validate_every=300
+
 # The file that ships says how it scores.
-python -m training.evaluate runs/typical2/model.safetensors $data \
-    --part likelihood --part samples --per-class 2 > runs/typical2/scores.txt
-python -m training.export runs/typical2/model.safetensors runs/typical2/scores.txt \
+python -m training.evaluate runs/ending/model.safetensors $data \
+    --part likelihood --part samples --per-class 2 > runs/ending/scores.txt
+python -m training.export runs/ending/model.safetensors runs/ending/scores.txt \
     -o vpype_sketchformer/models/quickdraw.safetensors
