@@ -480,7 +480,7 @@ def train(
     else:
         model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
     if isinstance(model, Sketchformer):
-        longest = int(np.quantile(dataset.lengths[indices], 0.997)) + 1
+        longest = int(np.quantile(dataset.lengths[indices], 0.998)) + 1
         model.config = replace(model.config, longest=min(longest, config.context))
     model.to(device).train()
     optimizers = build_optimizers(model, config)

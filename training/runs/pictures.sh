@@ -34,7 +34,9 @@ picture one-line 900
 vpype sketchgen --model oneline --seed 7 -n 10 grid 5 2 color black write "$work/out.svg"
 picture figures 900
 
-vpype sketchgen --seed 6 -n 12 --class cat,owl,flower,cactus,butterfly,snail --layers sketch \
+vpype sketchgen --model oneline --seed 7 -n 5 --layers sketch \
+    sketchgen --seed 6 -n 12 --one-line --best-of 4 \
+    --class cat,rabbit,flower,butterfly,snail,fish --layers sketch \
     flashsheet -p a4 --frame --title "Flash" --signature "A. Nonymous" color black \
     write "$work/out.svg"
 picture flash 700
