@@ -54,7 +54,7 @@ class ModelConfig:
         mixtures: Gaussians in the mixture of the offset.
         pen_width: Hidden units of the pen's head.
         context: Longest drawing, in points.
-        longest: Where a drawing, or the rest of one, is cut off; 99.7 % of those trained on
+        longest: Where a drawing, or the rest of one, is cut off; 99.8 % of those trained on
             have fewer points.
     """
 
