@@ -15,4 +15,4 @@ python -m training.evaluate quickdraw $data --per-class 2
 python -m training.evaluate quickdraw $data --part samples --seeds 1 \
     --temperature 0.3 --guidance 1 --guidance 1.5 --guidance 2
 python -m training.evaluate quickdraw $data --part samples --seeds 1 \
-    --temperature 0.3 --best-of 1 --best-of 2 --best-of 4 --best-of 8
+    --temperature 0.3 --best-of 1 --best-of 2 --best-of 4

@@ -17,8 +17,8 @@ try() {  # try NAME SETTING...: trains runs/tries/NAME
 
 try base
 try seed seed=2
-try adamw optimizer=adamw lr=1e-3
-try adamw-fast optimizer=adamw lr=3e-3
+try adamw 'optimizer="adamw"' lr=1e-3
+try adamw-fast 'optimizer="adamw"' lr=3e-3
 try muon-slow muon_lr=0.01
 try muon-fast muon_lr=0.04
 try deep layers=6
