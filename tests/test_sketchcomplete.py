@@ -183,6 +183,13 @@ def test_the_guess_is_reported(run: Run, capsys: pytest.CaptureFixture[str]) -> 
     assert document.property("sketchformer_guess").startswith(f"{names[0][0]} ({shares[0]} %)")
 
 
+def test_a_model_of_one_class_does_not_guess(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("read circle.svg sketchcomplete --model oneline")
+    assert "looks like" not in capsys.readouterr().err
+
+
 def test_a_class_that_is_given_is_not_guessed(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

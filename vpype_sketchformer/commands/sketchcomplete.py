@@ -83,10 +83,10 @@ class _Run(Run):
 
     def report(self, completion: Completion) -> None:
         """Say what the drawing was taken for, and what is not as one would expect."""
-        if completion.ranking:
+        if len(completion.ranking) > 1:
             first, *others = (_percent(*guess) for guess in completion.ranking[: GUESSES + 1])
             click.echo(
-                f"{self.command}: looks like {', else '.join([first, ', '.join(others)])}",
+                f"{self.command}: looks like {first}, else {', '.join(others)}",
                 err=True,
             )
         if completion.thinned:
