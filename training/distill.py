@@ -18,7 +18,7 @@ Examples:
 
     Teach a model to end in time:
 
-        python -m training.distill runs/typical/model.safetensors data/quickdraw.safetensors \
+        python -m training.distill runs/typical2/model.safetensors data/quickdraw.safetensors \
             --guidance 1 --cut -o data/ending.safetensors
 """
 
@@ -70,12 +70,12 @@ def draw_class(
 
 
 def beginnings(drawing: Drawing) -> list[Drawing]:
-    """Return what there was of a drawing after each of its strokes but the last."""
+    """Return what there was of a drawing after each stroke but the last, as typical ones."""
     ends = np.flatnonzero(drawing.pen != DRAW)[:-1] + 1
     parts = [(drawing.points[:end], drawing.pen[:end].copy()) for end in ends]
     for _, pen in parts:
         pen[-1] = END
-    return [Drawing(points, pen, drawing.label) for points, pen in parts]
+    return [Drawing(points, pen, drawing.label, typical=True) for points, pen in parts]
 
 
 def cut(drawing: Drawing, dataset: Dataset, by: judge.Judge) -> Drawing | None:
@@ -133,7 +133,9 @@ def recognised(drawings: list[Drawing], dataset: Dataset, by: judge.Judge) -> li
     help="Folder of the raster judge (default: training/judges).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--guidance", type=float, default=2.0, show_default=True)
+@click.option(
+    "--guidance", default=2.0, show_default=True, help="How much to insist on the class."
+)
 @click.option("--cut", "cuts", is_flag=True, help="Keep beginnings of what did not end.")
 def main(
     model: str,
@@ -166,7 +168,7 @@ def main(
     if cuts:
         endless = [drawing for drawing, ended in drawn if not ended]
         parts = [part for part in (cut(drawing, dataset, by) for drawing in endless) if part]
-        typical += CUT_TIMES * recognised(parts, dataset, by)
+        typical += CUT_TIMES * parts
         click.echo(f"{len(parts):,} of {len(endless):,} drawings that did not end are cut")
     real = [dataset.drawing(index) for index in range(len(dataset))]
     datasets.save([*real, *typical], out, [*dataset.sources, f"drawings by {model}"])

@@ -17,6 +17,7 @@ from vpype_sketchformer.continuous.network import (
     Points,
     find_headings,
 )
+from vpype_sketchformer.continuous.rounding import bezier
 
 #: Length of a bow's handles over that of the bridge; the fullest that finds white paper.
 HANDLES = (0.45, 0.25)
@@ -77,8 +78,6 @@ def _curve(ends: Points, comes: Points, goes: Points, handle: float) -> Points:
         side if side.any() and side @ ahead >= SHARPEST else ahead for side in (comes, goes)
     )
     b, c = first + handle * length * leave, last - handle * length * arrive
-    t = np.linspace(0, 1, POINTS)[:, None]
-    s = 1 - t
-    curve = s**3 * first + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * last
+    curve = bezier(first, b, c, last, POINTS)
     curve[[0, -1]] = ends
-    return np.asarray(curve, np.float64)
+    return curve

@@ -68,9 +68,14 @@ def _curve(sharp: Points) -> Points | None:
         return None
     handle = HANDLE * lengths[0]
     b, c = sharp[0] + leave * handle / lengths[1], sharp[-1] - arrive * handle / lengths[2]
-    t = np.linspace(0, 1, CURVE_POINTS)[:, None]
+    return bezier(sharp[0], b, c, sharp[-1], CURVE_POINTS)
+
+
+def bezier(a: Points, b: Points, c: Points, d: Points, count: int) -> Points:
+    """Return ``count`` points of a cubic Bezier curve with these control points, (2,) each."""
+    t = np.linspace(0, 1, count)[:, None]
     s = 1 - t
-    return s**3 * sharp[0] + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * sharp[-1]
+    return np.asarray(s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d, np.float64)
 
 
 def _apart(a: Points, b: Points) -> float:
