@@ -94,24 +94,27 @@ def sample(
     readings = Readings(network, style.strokes)
     best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = dict.fromkeys(range(len(labels)))
-    for candidates in (range(best_of), range(best_of, best_of + retries)):
-        again = candidates.start > 0
-        tasks = [
-            _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
-            for i in todo
-            for k in candidates
-        ]
-        left = dict.fromkeys(todo, len(candidates))
-        drawn = _draw_all(network, tasks, style, prefix, readings, race=again)
-        for task, score, points in drawn:
-            i = task.sketch
-            sketch = Sketch.from_stroke3(points, 1.0, labels[i])
-            if i not in best or (sketch.finished, score) > best[i][:2]:
-                best[i] = (sketch.finished, score, sketch)
-            left[i] -= 1
-            if i in todo and best[i][0] and (again or not left[i]):
-                del todo[i]
-                progress(1)
+    # Products this small gain little from threads, and lose much to threads that wait for a
+    # busy core; one thread also rounds alike on machines with few cores and many.
+    with threadpool_limits(1, "blas"):
+        for candidates in (range(best_of), range(best_of, best_of + retries)):
+            again = candidates.start > 0
+            tasks = [
+                _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
+                for i in todo
+                for k in candidates
+            ]
+            left = dict.fromkeys(todo, len(candidates))
+            drawn = _draw_all(network, tasks, style, prefix, readings, race=again)
+            for task, score, points in drawn:
+                i = task.sketch
+                sketch = Sketch.from_stroke3(points, 1.0, labels[i])
+                if i not in best or (sketch.finished, score) > best[i][:2]:
+                    best[i] = (sketch.finished, score, sketch)
+                left[i] -= 1
+                if i in todo and best[i][0] and (again or not left[i]):
+                    del todo[i]
+                    progress(1)
     progress(len(todo))
     return [best[i][2] for i in range(len(labels))]
 
@@ -154,12 +157,9 @@ def _draw_all(
     rows = MAX_ROWS // style.streams
     if race and tasks:  # the rivals must start together
         rows -= rows % sum(task.sketch == tasks[0].sketch for task in tasks)
-    # Products this small gain little from threads, and lose much to threads that wait for a
-    # busy core; one thread also rounds alike on machines with few cores and many.
-    with threadpool_limits(1, "blas"):
-        for begin in range(0, len(tasks), rows):
-            batch = tasks[begin : begin + rows]
-            yield from _draw(network, batch, style, prefix, readings, race)
+    for begin in range(0, len(tasks), rows):
+        batch = tasks[begin : begin + rows]
+        yield from _draw(network, batch, style, prefix, readings, race)
 
 
 def _draw(
@@ -293,7 +293,7 @@ class _Rows:
         self.tasks = list(tasks)
         self.alive = np.ones(n, bool)
         self.history = np.zeros((n, limit, 3))
-        self.length = 0
+        self.length = self.given = 0
         self.position, self.begin = np.zeros((n, 2)), np.zeros((n, 2))
         self.offset, self.scores = np.zeros((n, 2)), np.zeros(n)
         self.fresh = np.ones(n, bool)  # whether the point begins a stroke
@@ -305,6 +305,7 @@ class _Rows:
 
     def start(self) -> NDArray[np.float32]:
         """Read the start token; returns what the rows know, (streams n, width)."""
+        self.draw_numbers()
         self.cache = Cache(self.network.config, len(self.conditions))
         strokes = np.full(len(self.conditions), self.style.strokes)
         x = self.network.embed_start(self.conditions, strokes)[:, None]
@@ -322,24 +323,23 @@ class _Rows:
         self.begin[:] = prefix.positions[strokes_begin[-1]]
         self.offset[:] = offsets[-1]
         self.fresh[:] = False
-        self.length = before
+        self.length = self.given = before
         self.pen_may_stay = prefix.join
         self.draw_numbers()
         return stream
 
     def draw_numbers(self) -> None:
-        """Draw the random numbers of the next point, (n, NUMBERS)."""
-        self.numbers = np.array(
-            [
-                task.generator.random(NUMBERS) if lives else np.zeros(NUMBERS)
-                for task, lives in zip(self.tasks, self.alive, strict=True)
-            ]
-        )
+        """Draw the random numbers of all points, (n, points, NUMBERS)."""
+        shape = (self.history.shape[1] - self.given, NUMBERS)
+        self.numbers = np.array([task.generator.random(shape) for task in self.tasks])
+
+    def numbers_now(self) -> NDArray[np.float64]:
+        """Return the random numbers of the point at hand, (n, NUMBERS)."""
+        return self.numbers[:, self.length - self.given]
 
     def move(self, stream: NDArray[np.float32]) -> None:
         """Choose where the next points fall."""
-        self.draw_numbers()
-        offset, gain = _choose_offset(self.network, stream, self.numbers, self.style)
+        offset, gain = _choose_offset(self.network, stream, self.numbers_now(), self.style)
         target = np.rint(self.position + offset)  # the model knows whole pixels only
         self.offset, self.position = target - self.position, target
         if self.length:
@@ -357,7 +357,7 @@ class _Rows:
         # A stroke of one point would leave a stray dot.
         barred[self.fresh, LIFT] = barred[self.fresh, END] = True
         self.pen, gain = _choose_pen(
-            self.network, stream, self.features, self.numbers[:, -1], barred, self.style
+            self.network, stream, self.features, self.numbers_now()[:, -1], barred, self.style
         )
         self.scores += gain
         self.history[:, self.length, :2] = self.offset
@@ -387,7 +387,16 @@ class _Rows:
         self.cache.keep(parts)
         self.conditions = self.conditions[parts]
         self.tasks = [self.tasks[i] for i in keep]
-        for name in ("alive", "history", "position", "begin", "scores", "features", "pen"):
+        for name in (
+            "alive",
+            "history",
+            "position",
+            "begin",
+            "scores",
+            "features",
+            "pen",
+            "numbers",
+        ):
             setattr(self, name, getattr(self, name)[keep])
 
     def forward(self) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ NORM_EPSILON = 1e-6
 #: Rows and columns of the products that the network is made of, see ``Matrix``.
 BLOCK, PANEL = 20, 32
 #: Positions that a cache grows by.
-CACHE_STEP = 32
+CACHE_STEP = 96
 #: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
 #: are whole pixels, whose rounding alone has a deviation of 0.29.
 SIGMA_FLOOR = 0.2
@@ -216,10 +216,8 @@ class Cache:
 
     def grow(self, length: int) -> None:
         """Make room for at least ``length`` positions."""
-        more = length - self.keys.shape[3]
-        if more > 0:
-            room = ((0, 0), (0, 0), (0, 0), (0, -(-more // CACHE_STEP) * CACHE_STEP), (0, 0))
-            self.keys, self.values = np.pad(self.keys, room), np.pad(self.values, room)
+        if length > self.keys.shape[3]:
+            self._copy(slice(None), -(-length // CACHE_STEP) * CACHE_STEP)
 
     @classmethod
     def joined(cls, caches: Sequence[Cache]) -> Cache:
@@ -232,8 +230,21 @@ class Cache:
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """Keep these rows, in this order; a row may be named several times (copied)."""
-        self.keys = self.keys[:, rows]
-        self.values = self.values[:, rows]
+        self._copy(rows, self.keys.shape[3])
+
+    def _copy(self, rows: NDArray[np.intp] | slice, room: int) -> None:
+        """Move these rows to where there is room for so many positions."""
+        self.keys, self.values = (
+            _with_room(kept[:, rows, :, : self.length], room)
+            for kept in (self.keys, self.values)
+        )
+
+
+def _with_room(kept: Array, room: int) -> Array:
+    """Copy (layers, rows, heads, T, d) to the beginning of (layers, rows, heads, room, d)."""
+    result = np.empty((*kept.shape[:3], room, kept.shape[4]), np.float32)
+    result[:, :, :, : kept.shape[3]] = kept
+    return result
 
 
 @dataclass(frozen=True)

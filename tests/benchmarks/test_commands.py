@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,9 @@ from .conftest import Judge, in_turns
 VPYPE = Path(sysconfig.get_path("scripts")) / "vpype"
 CONTRACT = "sketchgen -n 20 --class cat grid 5 4 linesort write out.svg"
 RANDOM = "random -n 20 write out.svg"
+
+#: Bytecode is kept, as it is where the plug-in was installed.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 #: Runs a command in a small process: memory before exec counts as the child's own.
 PEAK_MEMORY = """
@@ -41,7 +45,12 @@ cli()
 
 def run(folder: Path, *command: str | Path) -> str:
     result = subprocess.run(
-        [str(part) for part in command], cwd=folder, check=True, capture_output=True, text=True
+        [str(part) for part in command],
+        cwd=folder,
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return result.stdout
 

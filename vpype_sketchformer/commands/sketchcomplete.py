@@ -28,6 +28,7 @@ from vpype_sketchformer.commands.drawing import (
 )
 from vpype_sketchformer.commands.lookahead import Place, PlacedCommand, layers_around
 from vpype_sketchformer.commands.parameters import evaluate, require
+from vpype_sketchformer.commands.progress import progress
 from vpype_sketchformer.sheet import CM, SLACK, TOLERANCE, Sheet, SheetError, plan_around
 
 if TYPE_CHECKING:
@@ -62,12 +63,10 @@ class _Run(Run):
         values: Mapping[str, Any],
     ) -> Completion:
         """Draw the next completions; each depends on its own number only."""
-        from tqdm import tqdm
-
         from vpype_sketchformer.completion import complete
 
         seed, first = values["seed"], self.drawn[values["seed"]]
-        with tqdm(total=count, delay=1, disable=None, leave=False) as bar:
+        with progress(count) as advance:
             completion = complete(
                 self.checkpoint(values["model"]),
                 strokes,
@@ -75,7 +74,7 @@ class _Run(Run):
                 label=label,
                 extent=values["extent"],
                 room=room,
-                progress=bar.update,
+                progress=advance,
                 **{name: values[name] for name in STYLE},
             )
         self.drawn[seed] += count

@@ -31,6 +31,7 @@ from vpype_sketchformer.commands.drawing import (
 )
 from vpype_sketchformer.commands.lookahead import Place, PlacedCommand
 from vpype_sketchformer.commands.parameters import evaluate, require, varies
+from vpype_sketchformer.commands.progress import progress
 from vpype_sketchformer.sheet import CM, TOLERANCE, Sheet, SheetError, plan, plan_inside
 
 if TYPE_CHECKING:
@@ -80,12 +81,10 @@ class _Run(Run):
 
     def draw(self, drawing: _Drawing, numbers: range) -> list[Sketch]:
         """Draw the sketches of these numbers; each depends on its own number only."""
-        from tqdm import tqdm
-
         from vpype_sketchformer.sampling import sample
 
         classes = drawing.classes
-        with tqdm(total=len(numbers), delay=1, disable=None, leave=False) as bar:
+        with progress(len(numbers)) as advance:
             sketches = sample(
                 self.checkpoint(drawing.model),
                 [classes[number % len(classes)] for number in numbers],
@@ -94,7 +93,7 @@ class _Run(Run):
                 pen_temperature=drawing.pen_temperature,
                 guidance=drawing.guidance,
                 best_of=drawing.best_of,
-                progress=bar.update,
+                progress=advance,
             )
         self.warn_of_cuts(sketches)
         return sketches
