@@ -160,8 +160,9 @@ def _spline(
     else:
         ends = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
     p = np.concatenate([ends[0], points, ends[1]])
-    knots = np.sqrt(np.hypot(*np.diff(p, axis=0).T))[:, None]  # steps of the parameter
-    slopes = np.diff(p, axis=0) / knots
+    steps = p[1:] - p[:-1]
+    knots = np.sqrt(np.hypot(*steps.T))[:, None]  # steps of the parameter
+    slopes = steps / knots
     tangents = (knots[1:] * slopes[:-1] + knots[:-1] * slopes[1:]) / (knots[:-1] + knots[1:])
     spans = knots[1:-1]
     a, d = points[:-1], points[1:]
@@ -173,5 +174,7 @@ def _spline(
     place = np.arange(1, counts.sum() + 1) - np.repeat(np.cumsum(counts) - counts, counts)
     t = (place / counts[piece])[:, None]
     s = 1 - t
-    curve = s**3 * a[piece] + 3 * s * s * t * b[piece] + 3 * s * t * t * c[piece]
-    return np.concatenate([points[:1], curve + t**3 * d[piece]])
+    curve = s * s * (s * a[piece] + 3 * t * b[piece]) + t * t * (
+        3 * s * c[piece] + t * d[piece]
+    )
+    return np.concatenate([points[:1], curve])

@@ -249,7 +249,10 @@ def _with_room(kept: Array, room: int) -> Array:
 
 @dataclass(frozen=True)
 class _Block:
-    """The weights of one block; queries, keys and values are one product."""
+    """The weights of one block; queries, keys and values are one product.
+
+    Channels of a query or a key that rotary positions turn together lie side by side.
+    """
 
     queries_keys_values: Matrix
     out: Matrix
@@ -257,8 +260,11 @@ class _Block:
     down: Matrix
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Array], index: int) -> _Block:
+    def from_tensors(cls, tensors: Mapping[str, Array], index: int, heads: int) -> _Block:
         w = {name: tensors[f"blocks.{index}.{name}.weight"] for name in _PARTS}
+        for name in ("query", "key"):
+            halves = w[name].reshape(heads, 2, -1, w[name].shape[1])  # (h, 2, d / 2, width)
+            w[name] = halves.swapaxes(1, 2).reshape(w[name].shape)
         joined = np.concatenate([w["query"], w["key"], w["value"]])
         return cls(Matrix(joined), Matrix(w["out"]), Matrix(w["up"]), Matrix(w["down"]))
 
@@ -285,7 +291,9 @@ class Transformer:
             for name, tensor in tensors.items()
             if name not in inside
         }
-        self.blocks = [_Block.from_tensors(inside, i) for i in range(config.layers)]
+        self.blocks = [
+            _Block.from_tensors(inside, i, config.heads) for i in range(config.layers)
+        ]
         self.log_floor = float(np.log(SIGMA_FLOOR / scale))
         half = self.config.width // self.config.heads // 2
         self._rates = ROPE_BASE ** (-np.arange(half) / half)
@@ -318,13 +326,15 @@ class Transformer:
         past = cache.length
         span = slice(past, past + steps)
         cache.grow(past + steps)
-        cos, sin = self._rotations(past, steps)
+        rotations = self._rotations(past, steps)
         root = np.float32(np.sqrt(width // heads))
         x = x.reshape(n * steps, width)
         for i, block in enumerate(self.blocks):
             parts = (_norm(x) @ block.queries_keys_values).reshape(n, steps, 3, heads, -1)
-            turned = _rotate(_norm(parts[:, :, :2]), cos, sin).transpose(2, 0, 3, 1, 4)
-            queries, cache.keys[i, :, :, span] = turned  # (n, h, T, d)
+            turned = _rotate(_norm(parts[:, :, :2]), rotations)
+            queries, cache.keys[i, :, :, span] = turned.transpose(
+                2, 0, 3, 1, 4
+            )  # (n, h, T, d)
             cache.values[i, :, :, span] = parts[:, :, 2].swapaxes(1, 2)
             keys = cache.keys[i, :, :, : past + steps]  # (n, h, S, d)
             scores = queries @ keys.swapaxes(-1, -2) / root
@@ -349,10 +359,10 @@ class Transformer:
         hidden = np.maximum(joint @ w["pen_hidden.weight"] + w["pen_hidden.bias"], 0.0)
         return hidden @ w["pen_out.weight"] + w["pen_out.bias"]
 
-    def _rotations(self, past: int, steps: int) -> tuple[Array, Array]:
+    def _rotations(self, past: int, steps: int) -> NDArray[np.complex64]:
         angles = np.arange(past, past + steps)[:, None] * self._rates  # (T, d / 2)
-        angles = angles[:, None, None]  # the same for queries and keys, and for all heads
-        return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+        # The same for queries and keys, and for all heads.
+        return np.exp(1j * angles).astype(np.complex64)[:, None, None]
 
 
 def log_likelihood(
@@ -442,14 +452,13 @@ _TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
 
 
 def _norm(x: Array) -> Array:
-    square = np.einsum("...i,...i->...", x, x)[..., None] / np.float32(x.shape[-1])
-    return x * (np.float32(1.0) / np.sqrt(square + np.float32(NORM_EPSILON)))
+    square = np.vecdot(x, x)[..., None] / np.float32(x.shape[-1])
+    return x / np.sqrt(square + np.float32(NORM_EPSILON))
 
 
-def _rotate(x: Array, cos: Array, sin: Array) -> Array:
-    half = x.shape[-1] // 2
-    a, b = x[..., :half], x[..., half:]
-    return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+def _rotate(x: Array, rotations: NDArray[np.complex64]) -> Array:
+    """Turn (..., d) by (..., d / 2): two channels side by side are a complex number."""
+    return (x.view(np.complex64) * rotations).view(np.float32)
 
 
 def _softmax(x: Array) -> Array:
