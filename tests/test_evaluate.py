@@ -237,10 +237,16 @@ def test_spread_distance_is_the_shift_in_deviations() -> None:
     assert metrics.spread_distance(real, real + real.std()) == pytest.approx(1.0)
 
 
-def test_training_drawings_are_never_test_drawings(data: Path) -> None:
+def test_references_are_never_test_drawings(data: Path) -> None:
     dataset = datasets.load(data)
-    chosen = samples.training_drawings(dataset)
-    assert np.all(dataset.splits[chosen] == datasets.SPLITS.index("train"))
+    for split in ("train", "valid"):
+        chosen = samples.references(dataset, split)
+        assert np.all(dataset.splits[chosen] == datasets.SPLITS.index(split))
+        assert len(set(chosen)) == len(chosen)
+        of_split = np.bincount(dataset.labels[dataset.of(split)])
+        assert (
+            np.bincount(dataset.labels[chosen]).tolist() == np.minimum(of_split, 200).tolist()
+        )
     first, second = samples.real_drawings(dataset, 4, 256)
     assert not set(first) & set(second)
     assert np.all(dataset.splits[[*first, *second]] == datasets.SPLITS.index("test"))
@@ -250,17 +256,28 @@ def test_training_drawings_are_never_test_drawings(data: Path) -> None:
 def test_copies_are_told_from_drawings(data: Path, folder: Path) -> None:
     dataset = datasets.load(data)
     judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
-    originals = samples.training_drawings(dataset)
+    originals = samples.references(dataset, "train")
+    held_out = samples.references(dataset, "valid")
+    counts = np.bincount(dataset.labels[held_out])
+    as_many = [
+        row
+        for label, count in enumerate(counts)
+        for row in originals[dataset.labels[originals] == label][:count]
+    ]
     first, second = samples.real_drawings(dataset, 5, 256)
-    training, real, other, copies = (
+    training, unseen, real, other, copies = (
         samples.see(dataset, chosen, judges)
-        for chosen in (originals, first, second, originals[::10])
+        for chosen in (originals, held_out, first, second, np.array(as_many))
     )
-    copied = samples.compare(copies, real, training)
+    copied = samples.compare(copies, real, training, unseen)
     assert copied["nearest"] == pytest.approx(0, abs=1e-3)
     assert copied["near"] == 1
-    assert samples.compare(real, real, training)["near"] <= 1 / 15
-    assert samples.compare(other, real, training)["near"] < 0.3
+    assert copied["copying"] == 1
+    assert samples.compare(unseen, real, training, unseen)["copying"] == 0
+    assert samples.compare(real, real, training, unseen)["near"] <= 1 / 15
+    apart = samples.compare(other, real, training, unseen)
+    assert apart["near"] < 0.3
+    assert 0.1 < apart["copying"] < 0.9
 
 
 def test_pictures_show_all_strokes() -> None:

@@ -11,9 +11,11 @@ first try ("ended"), and with those that were drawn again ("redrawn"); judged by
 of training.judge: how often they name the class (beside it the same for real drawings: the
 ceiling); Fréchet and kernel distance of what the raster judge sees, precision and recall;
 median distance to the nearest of 200 training drawings of the class, and how many are nearer
-to one than all but 5 % of the real drawings are ("near": copies would be); distance of
-strokes, points, ink and aspect from the real drawings', in their standard deviations. "real"
-are test drawings against other test drawings. Mean and standard deviation over the seeds.
+to one than all but 5 % of the real drawings are ("near": copies would be); how many are nearer
+to a training drawing than to any of as many validation drawings of the class ("copying": all
+copies would be, half of what is merely typical); distance of strokes, points, ink and aspect
+from the real drawings', in their standard deviations. "real" are test drawings against other
+test drawings. Mean and standard deviation over the seeds.
 
 completion: drawings of 50 classes are cut after a share of their points and handed to the
 model as a user would: their place and size in the frame unknown. Printed are the likelihood
@@ -117,15 +119,18 @@ def show_samples(
     """Measure and print how samples compare with real drawings."""
     chosen = samples.real_drawings(dataset, per_class, checkpoint.config.context)
     real, others = (samples.see(dataset, indices, judges) for indices in chosen)
-    originals = samples.see(dataset, samples.training_drawings(dataset), judges[:1])
-    figures = {"ended": 1.0, "redrawn": 1.0} | samples.compare(others, real, originals)
+    training, unseen = (
+        samples.see(dataset, samples.references(dataset, split), judges[:1])
+        for split in ("train", "valid")
+    )
+    figures = {"ended": 1.0, "redrawn": 1.0} | samples.compare(others, real, training, unseen)
     rows: list[tuple[str, Figures, Figures | None]] = [("real", figures, None)]
     for style in tqdm(styles, desc="styles", disable=None, leave=False):
         runs = []
         for seed in range(seeds):
             drawn, ended = samples.draw(checkpoint, style, per_class, seed)
             seen = samples.see(drawn, np.arange(len(drawn)), judges)
-            runs.append(ended | samples.compare(seen, real, originals))
+            runs.append(ended | samples.compare(seen, real, training, unseen))
         rows.append((str(style), *samples.mean_and_spread(runs)))
     show(f"{len(chosen[0])} samples, {seeds} times", rows)
     return {label: {"mean": mean, "spread": spread or {}} for label, mean, spread in rows}

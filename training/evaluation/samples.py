@@ -136,25 +136,28 @@ def real_drawings(
     return first, second
 
 
-def training_drawings(dataset: Dataset) -> NDArray[np.int64]:
-    """Choose the training drawings that copies are looked for among."""
-    chosen = np.random.default_rng(0).permutation(dataset.of("train"))
-    chosen = chosen[np.argsort(dataset.labels[chosen], kind="stable")]
-    classes = np.arange(len(dataset.classes))
-    rank = (
-        np.arange(len(chosen))
-        - np.searchsorted(dataset.labels[chosen], classes)[dataset.labels[chosen]]
-    )
-    return chosen[rank < ORIGINALS]
+def references(dataset: Dataset, split: datasets.Split) -> NDArray[np.int64]:
+    """Choose drawings of a split, up to ``ORIGINALS`` of a class, the same at every call."""
+    chosen = np.random.default_rng(0).permutation(dataset.of(split))
+    return chosen[_rank(dataset.labels[chosen]) < ORIGINALS]
 
 
-def compare(seen: Seen, real: Seen, training: Seen) -> Figures:
+def _rank(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Tell how many of its class come before each row, (n,)."""
+    order = np.argsort(labels, kind="stable")
+    rank = np.empty(len(labels), np.int64)
+    rank[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
+    return rank
+
+
+def compare(seen: Seen, real: Seen, training: Seen, unseen: Seen) -> Figures:
     """Compare drawings with real ones of the same number.
 
     Args:
         seen: The drawings.
         real: Test drawings.
         training: Training drawings that they may be copies of.
+        unseen: Drawings that the model has never seen, other than these test drawings.
     """
     a, b = seen.features[SIGHT], real.features[SIGHT]
     precision, recall = metrics.precision_recall(b, a)
@@ -169,10 +172,32 @@ def compare(seen: Seen, real: Seen, training: Seen) -> Figures:
     near = np.quantile(metrics.nearest(b, real.labels, *originals), NEAR)
     figures["nearest"] = float(np.median(distances))
     figures["near"] = float((distances < near).mean())
+    figures["copying"] = _copying(seen, training, unseen)
     return figures | {
         name: metrics.spread_distance(real.shapes[name], values)
         for name, values in seen.shapes.items()
     }
+
+
+def _copying(seen: Seen, training: Seen, unseen: Seen) -> float:
+    """Tell how many drawings are nearer to training drawings than to as many unseen ones.
+
+    The data-copying test of Meehan, Chaudhuri & Dasgupta 2020, class by class: what is merely
+    typical is as near to the ones as to the others.
+    """
+    classes = 1 + max(seen.labels.max(), training.labels.max(), unseen.labels.max())
+    counts = [np.bincount(group.labels, minlength=classes) for group in (training, unseen)]
+    fewer = np.minimum(*counts)
+    rows = fewer[seen.labels] > 0  # a small class may have been dealt nothing unseen
+    distances = []
+    for group in (training, unseen):
+        chosen = _rank(group.labels) < fewer[group.labels]
+        features, labels = group.features[SIGHT][chosen], group.labels[chosen]
+        distances.append(
+            metrics.nearest(seen.features[SIGHT][rows], seen.labels[rows], features, labels)
+        )
+    to_training, to_unseen = distances
+    return float(np.mean(to_training < to_unseen) + np.mean(to_training == to_unseen) / 2)
 
 
 def mean_and_spread(runs: Sequence[Figures]) -> tuple[Figures, Figures]:
