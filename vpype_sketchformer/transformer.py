@@ -217,7 +217,9 @@ class Cache:
     def grow(self, length: int) -> None:
         """Make room for at least ``length`` positions."""
         if length > self.keys.shape[3]:
-            self._copy(slice(None), -(-length // CACHE_STEP) * CACHE_STEP)
+            room = -(-length // CACHE_STEP) * CACHE_STEP
+            self.keys = _with_room(self.keys[:, :, :, : self.length], room)
+            self.values = _with_room(self.values[:, :, :, : self.length], room)
 
     @classmethod
     def joined(cls, caches: Sequence[Cache]) -> Cache:
@@ -229,15 +231,12 @@ class Cache:
         return result
 
     def keep(self, rows: NDArray[np.intp]) -> None:
-        """Keep these rows, in this order; a row may be named several times (copied)."""
-        self._copy(rows, self.keys.shape[3])
-
-    def _copy(self, rows: NDArray[np.intp] | slice, room: int) -> None:
-        """Move these rows to where there is room for so many positions."""
-        self.keys, self.values = (
-            _with_room(kept[:, rows, :, : self.length], room)
-            for kept in (self.keys, self.values)
-        )
+        """Keep these rows, in rising order; they move up to where others were."""
+        for place, row in enumerate(rows):
+            if place != row:
+                self.keys[:, place, :, : self.length] = self.keys[:, row, :, : self.length]
+                self.values[:, place, :, : self.length] = self.values[:, row, :, : self.length]
+        self.keys, self.values = self.keys[:, : len(rows)], self.values[:, : len(rows)]
 
 
 def _with_room(kept: Array, room: int) -> Array:
