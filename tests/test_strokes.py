@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from shapely import affinity
 
 from training.readers import read_ndjson
-from vpype_sketchformer.strokes import DRAW, END, LIFT, Sketch, smooth_stroke
+from vpype_sketchformer.smoothing import smooth
+from vpype_sketchformer.strokes import DRAW, END, LIFT, Sketch
 
 QUICKDRAW = Path(__file__).parents[2] / "shared/data/quickdraw"
 
@@ -149,6 +150,11 @@ def gentle_stroke(seed: int) -> Points:
     lengths = 30 * random.lognormal(0, 0.8, count)
     steps = lengths[:, None] * np.stack([np.cos(headings), np.sin(headings)], axis=1)
     return np.cumsum(np.concatenate([np.zeros((1, 2)), steps]), axis=0)
+
+
+def smooth_stroke(points: Points, tolerance: float, detail: float) -> Points:
+    """Smooth one stroke between others, which it must not hang on."""
+    return smooth([points[:1], points, points[::-1] + 1.0], tolerance, detail)[1]
 
 
 def passes_through(curve: Points, points: Points) -> bool:

@@ -20,14 +20,8 @@ from numpy.typing import NDArray
 from vpype_sketchformer.checkpoint import Checkpoint
 from vpype_sketchformer.reading import Prefix
 from vpype_sketchformer.sampling import sample
-from vpype_sketchformer.strokes import (
-    DRAW,
-    FRAME,
-    LIFT,
-    SIMPLIFICATION,
-    Sketch,
-    smooth_stroke,
-)
+from vpype_sketchformer.smoothing import smooth
+from vpype_sketchformer.strokes import DRAW, FRAME, LIFT, SIMPLIFICATION, Sketch
 from vpype_sketchformer.transformer import Transformer, log_likelihood
 
 Stroke = NDArray[np.float64]
@@ -105,10 +99,7 @@ class Completion:
         detail = self.extent * SIMPLIFICATION / FRAME
         tolerance = max(tolerance, self.extent * FINEST)
         return [
-            replace(
-                sketch,
-                strokes=tuple(smooth_stroke(s, tolerance, detail) for s in sketch.strokes),
-            )
+            replace(sketch, strokes=tuple(smooth(sketch.strokes, tolerance, detail)))
             for sketch in self.sketches
         ]
 

@@ -8,10 +8,11 @@ box at the origin, 255 units on the longer side. The layout on paper scales them
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vpype_sketchformer.smoothing import smooth
 
 #: What happens after a point, the third column of a stroke-3 array.
 DRAW, LIFT, END = 0, 1, 2
@@ -20,8 +21,6 @@ DRAW, LIFT, END = 0, 1, 2
 #: (Ramer 1972; Douglas & Peucker 1973), in pixels.
 FRAME = 255.0
 SIMPLIFICATION = 2.0
-#: Sharper turns, in radians, are corners however short their sides.
-SHARPEST_CURVE = np.radians(110)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,83 +97,4 @@ class Sketch:
         """
         left, top, right, bottom = self.bounds
         detail = max(right - left, bottom - top) * SIMPLIFICATION / FRAME
-        strokes = tuple(smooth_stroke(s, tolerance, detail) for s in self.strokes)
-        return replace(self, strokes=strokes)
-
-
-def smooth_stroke(
-    points: NDArray[np.float64], tolerance: float, detail: float
-) -> NDArray[np.float64]:
-    """Draw a centripetal Catmull-Rom spline through the points of a stroke.
-
-    Centripetal knots (Yuksel, Schaefer & Keyser 2011) neither loop nor overshoot where points
-    lie unevenly, as simplified ones do. Corners stay corners.
-
-    Args:
-        points: The stroke, (n, 2).
-        tolerance: Largest distance between curve and result.
-        detail: What simplification removed, see ``corners``.
-
-    Returns:
-        The flattened curve, (m, 2); it passes through all points.
-    """
-    moved = np.any(np.diff(points, axis=0) != 0, axis=1)
-    points = points[np.concatenate([[True], moved])]
-    if len(points) < 3:
-        return points
-    closed, end = np.array_equal(points[0], points[-1]), len(points) - 1
-    # Of a closed stroke the seam, too, may be a corner: it is passed once more.
-    turns = corners(np.concatenate([points, points[1:2]]) if closed else points, detail)
-    if closed and not len(turns):
-        return _spline(points, tolerance, closed=True)
-    breaks = [0, *turns[turns < end], end]
-    pieces = [_spline(points[first : last + 1], tolerance) for first, last in pairwise(breaks)]
-    return np.concatenate([points[:1], *(piece[1:] for piece in pieces)])
-
-
-def corners(points: NDArray[np.float64], detail: float) -> NDArray[np.intp]:
-    """Find the points (n, 2) of a polyline that were corners before it was simplified.
-
-    Simplification leaves no arc higher than ``detail`` over its chord. A turn that, drawn
-    round, would rise clearly above that was a corner; a gentler one was a curve.
-
-    Returns:
-        Indices between the first and the last point.
-    """
-    steps = np.diff(points, axis=0)
-    lengths = np.hypot(*steps.T)
-    headings = np.arctan2(steps[:, 1], steps[:, 0])
-    turns = np.abs((np.diff(headings) + np.pi) % (2 * np.pi) - np.pi)  # (n - 2,)
-    heights = np.minimum(lengths[:-1], lengths[1:]) * np.tan(turns / 4) / 2
-    return np.flatnonzero((heights > 1.5 * detail) | (turns > SHARPEST_CURVE)) + 1
-
-
-def _spline(
-    points: NDArray[np.float64], tolerance: float, closed: bool = False
-) -> NDArray[np.float64]:
-    """Flatten a centripetal Catmull-Rom spline through points (n, 2) without corners."""
-    if len(points) < 3:
-        return points
-    if closed:  # the curve goes round
-        ends = points[-2:-1], points[1:2]
-    else:
-        ends = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
-    p = np.concatenate([ends[0], points, ends[1]])
-    steps = p[1:] - p[:-1]
-    knots = np.sqrt(np.hypot(*steps.T))[:, None]  # steps of the parameter
-    slopes = steps / knots
-    tangents = (knots[1:] * slopes[:-1] + knots[:-1] * slopes[1:]) / (knots[:-1] + knots[1:])
-    spans = knots[1:-1]
-    a, d = points[:-1], points[1:]
-    b, c = a + tangents[:-1] * spans / 3, d - tangents[1:] * spans / 3  # Bezier controls
-    bend = np.maximum(np.hypot(*(a - 2 * b + c).T), np.hypot(*(b - 2 * c + d).T))
-    # A cubic strays from its chord by at most an eighth of its second derivative (6 * bend).
-    counts = np.maximum(1, np.ceil(np.sqrt(0.75 * bend / tolerance))).astype(int)
-    piece = np.repeat(np.arange(len(counts)), counts)
-    place = np.arange(1, counts.sum() + 1) - np.repeat(np.cumsum(counts) - counts, counts)
-    t = (place / counts[piece])[:, None]
-    s = 1 - t
-    curve = s * s * (s * a[piece] + 3 * t * b[piece]) + t * t * (
-        3 * s * c[piece] + t * d[piece]
-    )
-    return np.concatenate([points[:1], curve])
+        return replace(self, strokes=tuple(smooth(self.strokes, tolerance, detail)))

@@ -30,7 +30,8 @@ from vpype_sketchformer.sampling import grow
 from vpype_sketchformer.sheet import TOLERANCE
 from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
 from vpype_sketchformer.sketchpad.pad import Box, joined
-from vpype_sketchformer.strokes import FRAME, SIMPLIFICATION, smooth_stroke
+from vpype_sketchformer.smoothing import smooth
+from vpype_sketchformer.strokes import FRAME, SIMPLIFICATION
 from vpype_sketchformer.transformer import ONE_STROKE, TYPICAL, Transformer
 
 Stroke = NDArray[np.float64]
@@ -361,7 +362,7 @@ def _on_page(
     own = placement.to_own(stroke)
     if joint is not None:
         own[0] = joint
-    smooth = smooth_stroke(own, TOLERANCE, SIMPLIFICATION / placement.scale)
-    lines = vp.LineCollection([smooth @ [1, 1j]])
+    (curve,) = smooth([own], TOLERANCE, SIMPLIFICATION / placement.scale)
+    lines = vp.LineCollection([curve @ [1, 1j]])
     lines.crop(0, 0, *page)
     return tuple(vp.as_vector(line) for line in lines)
