@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from vpype_sketchformer import checkpoint, sampling
 from vpype_sketchformer.checkpoint import Checkpoint
@@ -21,6 +23,7 @@ from vpype_sketchformer.completion import (
     simplify,
 )
 from vpype_sketchformer.strokes import DRAW, LIFT
+from vpype_sketchformer.transformer import Cache, Transformer
 
 Stroke = NDArray[np.float64]
 
@@ -43,6 +46,34 @@ def seeds(count: int) -> list[np.random.SeedSequence]:
 def finish(model: Checkpoint, strokes: list[Stroke], **wishes: object) -> Completion:
     style = {"temperature": 0.5, "best_of": 2} | wishes
     return complete(model, strokes, seeds(3), **style)  # type: ignore[arg-type]
+
+
+def test_one_thread_guesses_and_draws(
+    model: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that wait for a busy core made a guess ten times slower."""
+    seen: list[int] = []
+    forward = Transformer.forward
+
+    def watched(network: Transformer, x: NDArray[np.float32], cache: Cache) -> Any:
+        if len(seen) < 60:  # looking takes a while
+            seen.append(blas_threads())
+        return forward(network, x, cache)
+
+    monkeypatch.setattr(Transformer, "forward", watched)
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        finish(model, FACE)
+        assert blas_threads() == before
+    assert set(seen) == {1}
+
+
+def blas_threads() -> int:
+    return max(
+        library["num_threads"]
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    )
 
 
 def resampled(stroke: Stroke, count: int) -> Stroke:

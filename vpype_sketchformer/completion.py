@@ -22,7 +22,7 @@ from vpype_sketchformer.reading import Prefix
 from vpype_sketchformer.sampling import sample
 from vpype_sketchformer.smoothing import smooth
 from vpype_sketchformer.strokes import DRAW, FRAME, LIFT, SIMPLIFICATION, Sketch
-from vpype_sketchformer.transformer import Transformer, log_likelihood
+from vpype_sketchformer.transformer import Transformer, log_likelihood, on_one_thread
 
 Stroke = NDArray[np.float64]
 
@@ -104,6 +104,7 @@ class Completion:
         ]
 
 
+@on_one_thread
 def complete(
     checkpoint: Checkpoint,
     strokes: Sequence[Stroke],

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from vpype_sketchformer.checkpoint import Checkpoint
 from vpype_sketchformer.reading import Prefix, Readings
@@ -32,6 +31,7 @@ from vpype_sketchformer.transformer import (
     Cache,
     Mixture,
     Transformer,
+    on_one_thread,
     point_features,
 )
 
@@ -54,6 +54,7 @@ class _Task:
     generator: np.random.Generator
 
 
+@on_one_thread
 def sample(
     checkpoint: Checkpoint,
     labels: Sequence[str],
@@ -94,27 +95,24 @@ def sample(
     readings = Readings(network, style.strokes)
     best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = dict.fromkeys(range(len(labels)))
-    # Products this small gain little from threads, and lose much to threads that wait for a
-    # busy core; one thread also rounds alike on machines with few cores and many.
-    with threadpool_limits(1, "blas"):
-        for candidates in (range(best_of), range(best_of, best_of + retries)):
-            again = candidates.start > 0
-            tasks = [
-                _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
-                for i in todo
-                for k in candidates
-            ]
-            left = dict.fromkeys(todo, len(candidates))
-            drawn = _draw_all(network, tasks, style, prefix, readings, race=again)
-            for task, score, points in drawn:
-                i = task.sketch
-                sketch = Sketch.from_stroke3(points, 1.0, labels[i])
-                if i not in best or (sketch.finished, score) > best[i][:2]:
-                    best[i] = (sketch.finished, score, sketch)
-                left[i] -= 1
-                if i in todo and best[i][0] and (again or not left[i]):
-                    del todo[i]
-                    progress(1)
+    for candidates in (range(best_of), range(best_of, best_of + retries)):
+        again = candidates.start > 0
+        tasks = [
+            _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
+            for i in todo
+            for k in candidates
+        ]
+        left = dict.fromkeys(todo, len(candidates))
+        drawn = _draw_all(network, tasks, style, prefix, readings, race=again)
+        for task, score, points in drawn:
+            i = task.sketch
+            sketch = Sketch.from_stroke3(points, 1.0, labels[i])
+            if i not in best or (sketch.finished, score) > best[i][:2]:
+                best[i] = (sketch.finished, score, sketch)
+            left[i] -= 1
+            if i in todo and best[i][0] and (again or not left[i]):
+                del todo[i]
+                progress(1)
     progress(len(todo))
     return [best[i][2] for i in range(len(labels))]
 

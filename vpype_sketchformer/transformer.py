@@ -12,12 +12,14 @@ ends depends on where its last point fell, for instance on the stroke's own begi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from vpype_sketchformer.strokes import DRAW
 
@@ -41,6 +43,32 @@ FEATURES = 8 + 4 * len(PERIODS)
 #: What the drawing is to be, beside its class, the index into the embedding: anything that
 #: people draw, of one stroke, of several, or typical, so that everybody sees what it shows.
 ANY_STROKES, ONE_STROKE, SEVERAL_STROKES, TYPICAL = 0, 1, 2, 3
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def on_one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Keep the products that a function makes on one thread.
+
+    Products this small gain little from threads, and lose all to threads that wait for a busy
+    core: ten times the time and more. One thread also rounds alike on machines with few cores
+    and many.
+    """
+
+    @functools.wraps(function)
+    def limited(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        with _libraries().limit(limits=1, user_api="blas"):
+            return function(*arguments, **named)
+
+    return limited
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Look for BLAS among the libraries of the process, once, since that takes a while."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

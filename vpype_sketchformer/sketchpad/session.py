@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from vpype_sketchformer.completion import CompletionError
 from vpype_sketchformer.sketchpad.keeping import Kept, Shelf, as_text
 from vpype_sketchformer.sketchpad.pad import (
@@ -223,7 +221,7 @@ class Session:
                 for suggested in grown:
                     say("suggestion", **_suggestion(suggested))
 
-        with threadpool_limits(1, "blas"), contextlib.suppress(CompletionError):  # a dot
+        with contextlib.suppress(CompletionError):  # a dot
             if cancel.is_set():
                 return
             suggest()
