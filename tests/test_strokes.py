@@ -236,17 +236,27 @@ def test_a_coarse_circle_becomes_round(count: int) -> None:
     assert unroundness(coarse) > 5 * unroundness(curve)
 
 
-def test_a_drop_keeps_its_tip_and_becomes_round_elsewhere() -> None:
-    """The tip is where the stroke begins and ends, so no point has it between two others."""
-    angles = np.linspace(0, 2 * np.pi, 720)
+@pytest.mark.parametrize("begun", ["at the tip", "elsewhere"])
+def test_a_drop_keeps_its_tip_and_becomes_round_elsewhere(begun: str) -> None:
+    """Where the stroke begins and ends, no point of it lies between two others."""
+    angles = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     drop = np.stack([1 - np.cos(angles), np.sin(angles) * np.sin(angles / 2) ** 1.5], axis=1)
-    drop[-1] = drop[0]
-    drop *= 127.5
+    drop = 127.5 * np.roll(drop, 0 if begun == "at the tip" else 360, axis=0)
+    drop = np.concatenate([drop, drop[:1]])
     curve = smooth_stroke(simplified(drop), 0.05, DETAIL)
     assert line(curve).hausdorff_distance(line(drop)) < 1.5 * DETAIL
-    first, last = curve[1] - curve[0], curve[-2] - curve[-1]
-    opening = np.arccos(first @ last / np.linalg.norm(first) / np.linalg.norm(last))
-    assert np.degrees(opening) < 110
+    assert opening(curve, np.zeros(2)) < 110
+    if begun == "elsewhere":
+        assert opening(curve, curve[0]) > 160
+
+
+def opening(ring: Points, corner: Points) -> float:
+    """Angle in degrees between the two sides of a corner of a closed line."""
+    points = ring[:-1]
+    here = int(np.argmin(np.linalg.norm(points - corner, axis=1)))
+    before, after = (points[(here + step) % len(points)] - points[here] for step in (-1, 1))
+    cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
+    return float(np.degrees(np.arccos(cosine)))
 
 
 @given(seeds, st.integers(3, 10))

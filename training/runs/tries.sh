@@ -28,3 +28,9 @@ try many-mixtures mixtures=40
 try dropout dropout=0.1
 try undistorted stretch=0.0
 try as-they-are balance=1.0
+
+# Other designs of the network, as long.
+for design in discretised no-place learned-positions diagonal blind-pen averaged; do
+    python -m training.runs.designs $design $data
+    echo "$design: $(tail -n 1 "runs/tries/$design/log.jsonl")"
+done
