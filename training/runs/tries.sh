@@ -28,6 +28,11 @@ try many-mixtures mixtures=40
 try dropout dropout=0.1
 try undistorted stretch=0.0
 try as-they-are balance=1.0
+try short context=128
+
+# Without the drawings that do not look like their class; validation is the same.
+python -m training.runs.clean $data data/clean.safetensors
+data=data/clean.safetensors try clean
 
 # Other designs of the network, as long.
 for design in discretised no-place learned-positions diagonal blind-pen averaged; do
