@@ -392,6 +392,33 @@ def test_a_killed_run_ends_as_one_never_stopped(
         assert (tmp_path / "killed" / path.name).read_text() == path.read_text()
 
 
+INTERRUPTED_IN_A_STEP = """
+import itertools, os, signal
+from training import train
+step, numbers = train.train_step, itertools.count(1)
+def asked(*args):
+    if next(numbers) == 12:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step(*args)
+train.train_step = asked
+train.main()
+"""
+
+
+def test_an_interrupted_run_keeps_the_step_at_hand(data: Path, tmp_path: Path) -> None:
+    changes = (*TINY, "steps=25", "validate_every=10", "save_every=100", "sample_every=25")
+    whole, stopped = (
+        arguments(data, tmp_path / name, *changes) for name in ("whole", "stopped")
+    )
+    succeed(*whole)
+    ended = subprocess_of("-c", INTERRUPTED_IN_A_STEP, *stopped)
+    assert ended.returncode == 128 + signal.SIGINT
+    assert "stopped at step 12" in ended.stdout
+    assert state_of(tmp_path / "stopped")["step"] == 12
+    succeed(*stopped)
+    check_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
 def test_a_run_that_ended_is_left_as_it_is(data: Path, tmp_path: Path) -> None:
     args = arguments(data, tmp_path, *TINY, "steps=2")
     succeed(*args)

@@ -5,6 +5,9 @@ Not part of the installed plug-in; run the modules from a checkout (``python -m 
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 
@@ -12,3 +15,16 @@ class Refusal(click.ClickException):
     """Ends a command with one clear line on standard error and exit status 2."""
 
     exit_code = 2
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; what is not a number is in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Refuse what is not finite, which compares as if it were inside."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as serialize
 
 from vpype_sketchformer.strokes import DRAW, END, LIFT
 
@@ -218,7 +218,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     partial = path.with_name(path.name + ".partial")
     # safetensors writes memory as it lies, so everything must lie in C order.
     ordered = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    save_file(ordered, partial, metadata)
+    partial.write_bytes(serialize(ordered, metadata))
     partial.replace(path)
     return dataset
 

@@ -35,6 +35,13 @@ Examples:
 
         python -m training.evaluate quickdraw data/quickdraw.safetensors --part samples \
             --temperature 0.3 --guidance 1 --guidance 1.5 --guidance 2
+
+    A model of other classes, with judges of these:
+
+        python -m training.judge raster data/mine.safetensors -o judges/raster.safetensors
+        python -m training.judge sequence data/mine.safetensors -o judges/sequence.safetensors
+        python -m training.evaluate runs/mine/model.safetensors data/mine.safetensors \
+            --judges judges
 """
 
 from __future__ import annotations
@@ -52,10 +59,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training import Refusal, judge
+from training import FiniteRange, Refusal, judge
 from training import dataset as datasets
 from training.dataset import Dataset, DatasetError
-from training.evaluation import Figures, completions, onelines, samples
+from training.evaluation import Figures, completions, metrics, onelines, samples
 from training.evaluation.likelihood import likelihood
 from training.export import from_checkpoint
 from training.train import Network, TrainConfig, build_model
@@ -103,6 +110,8 @@ def show_likelihood(
     """Measure and print the likelihood of the test drawings."""
     test = dataset.of("test")
     test = test[dataset.lengths[test] <= longest]
+    if not len(test):
+        raise Refusal(f"no test drawings of up to {longest} points to measure with.")
     rows = likelihood(network, dataset, test).rows()
     show(f"{name}: nats per point", [(label, figures, None) for label, figures in rows])
     return dict(rows)
@@ -118,6 +127,11 @@ def show_samples(
 ) -> dict[str, dict[str, Figures]]:
     """Measure and print how samples compare with real drawings."""
     chosen = samples.real_drawings(dataset, per_class, checkpoint.config.context)
+    if min(map(len, chosen)) <= metrics.NEIGHBOURS:
+        raise Refusal(
+            f"too few test drawings to compare samples with ({len(chosen[0])} and as many "
+            "others that they are compared with)."
+        )
     real, others = (samples.see(dataset, indices, judges) for indices in chosen)
     training, unseen = (
         samples.see(dataset, samples.references(dataset, split), judges[:1])
@@ -140,6 +154,10 @@ def show_completion(
     checkpoint: Checkpoint, dataset: Dataset, per_class: int
 ) -> dict[str, Figures]:
     """Measure and print how well drawings are completed."""
+    if not len(
+        completions.choose_drawings(dataset, per_class, checkpoint.config.context // 2)
+    ):
+        raise Refusal("no class has two test drawings of some length to complete.")
     count, rows = completions.rows(checkpoint, dataset, per_class)
     show(f"{count} completions", [(label, figures, None) for label, figures in rows])
     return dict(rows)
@@ -169,7 +187,7 @@ def show_one_lines(
 @click.option(
     "--temperature",
     "temperatures",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     multiple=True,
     default=(0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
     show_default=True,
@@ -177,7 +195,7 @@ def show_one_lines(
 @click.option(
     "--guidance",
     "guidances",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     multiple=True,
     default=(1.0,),
     show_default=True,
@@ -204,7 +222,7 @@ def show_one_lines(
 @click.option(
     "--completions",
     "completed",
-    type=click.IntRange(1),
+    type=click.IntRange(2),
     default=4,
     show_default=True,
     help=f"Drawings to complete in each of {completions.COMPLETED_CLASSES} classes.",
@@ -235,14 +253,14 @@ def main(
         raise Refusal(str(error)) from error
     if checkpoint.classes != dataset.classes:
         raise Refusal(f"{model} and {data} have different classes.")
+    judges = []
+    if {"samples", "one-line"} & set(parts):
+        judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
     if "likelihood" in parts:
         network = from_checkpoint(checkpoint)
         results["likelihood"] = show_likelihood(
             model, network, dataset, checkpoint.config.context
         )
-    judges = []
-    if {"samples", "one-line"} & set(parts):
-        judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
     if "samples" in parts:
         styles = [
             samples.Style(*wishes)

@@ -25,12 +25,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from training import Refusal
+from training import FiniteRange, Refusal
 from training import dataset as datasets
 from training.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
 from training.dataset import Dataset, DatasetError
@@ -266,7 +266,7 @@ def save(judge: Judge, dataset: Dataset, scores: dict[str, Any], path: Path) -> 
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata)
+    partial.write_bytes(serialize(tensors, metadata))
     partial.replace(path)
 
 
@@ -287,7 +287,10 @@ def load(path: Path, dataset: Dataset) -> Judge:
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise Refusal(f"{path}: cannot be read as a judge ({error}).") from error
     if known != dataset.classes:
-        raise Refusal(f"{path}: a judge of other classes; train one with training.judge.")
+        raise Refusal(
+            f"{path}: a judge of other classes; train judges of these with training.judge, "
+            "and name their folder with --judges."
+        )
     return judge.eval()
 
 
@@ -300,7 +303,13 @@ def load(path: Path, dataset: Dataset) -> Judge:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write (default: in training/judges).",
 )
-@click.option("--passes", default=4.0, show_default=True, help="Passes over the drawings.")
+@click.option(
+    "--passes",
+    type=FiniteRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="Passes over the drawings.",
+)
 def main(kind: str, data: Path, out: Path | None, passes: float) -> None:
     """Train a judge."""
     try:

@@ -17,6 +17,8 @@ from training.readers import READERS, ReaderError, Skipped, read
 
 #: What Google asks to be written beside the data.
 QUICKDRAW = "Quick, Draw! dataset by Google, Inc., CC BY 4.0"
+#: What is kept for SVGs of which nothing else is said.
+OWN = "Drawings of one's own"
 #: Skipped records shown per file; of more, only the number.
 SHOWN = 10
 
@@ -91,6 +93,10 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             below = [file for file in path.rglob("*") if file.suffix.lower() in READERS]
+            for file in below:
+                if not file.exists():
+                    click.echo(f"{file}: a link that leads nowhere, skipped", err=True)
+            below = [file for file in below if file.is_file()]
             if not below:
                 raise ReaderError(f"{path}: no {' or '.join(READERS)} files in this folder")
             found |= {file.resolve(): file for file in below}
@@ -99,6 +105,12 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
         else:
             raise ReaderError(f"{path}: no such file")
     return sorted(found.values())
+
+
+def guess_sources(files: Iterable[Path]) -> list[str]:
+    """Name what files probably come from: only SVGs are drawn by those who train."""
+    own = {file.suffix.lower() == ".svg" for file in files}
+    return [name for is_own, name in ((False, QUICKDRAW), (True, OWN)) if is_own in own]
 
 
 def table(packed: Dataset, preparation: Preparation, size: int) -> str:
@@ -132,9 +144,8 @@ def table(packed: Dataset, preparation: Preparation, size: int) -> str:
     "--source",
     "sources",
     multiple=True,
-    default=[QUICKDRAW],
-    show_default=True,
-    help="Name and licence of the data, kept in the file. Can be repeated.",
+    help="Name and licence of the data, kept in the file. Can be repeated. Without it: Quick, "
+    "Draw!'s for .ndjson and .npz files, and that they are one's own for SVGs.",
 )
 def main(
     paths: Sequence[Path], output: Path, limit: int | None, sources: Sequence[str]
@@ -160,6 +171,7 @@ def main(
     try:
         files = find_files(paths)
         output.parent.mkdir(parents=True, exist_ok=True)
+        sources = sources or guess_sources(files)
         packed = dataset.save(preparation.drawings(files), output, sources)
     except (ReaderError, DatasetError) as error:
         raise Refusal(str(error)) from error

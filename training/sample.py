@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import click
 import numpy as np
 from tqdm import tqdm
 
-from training import Refusal
+from training import FiniteRange, Refusal
 from training.report import draw_sheet
 from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.checkpoint import CheckpointError, find, load
 from vpype_sketchformer.sampling import sample
 
 AT_LEAST_1 = click.IntRange(min=1)
-ABOVE_0 = click.FloatRange(min=0, min_open=True)
+ABOVE_0 = FiniteRange(min=0, min_open=True)
 
 
 @click.command()
@@ -37,7 +38,13 @@ ABOVE_0 = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--pen-temperature", type=ABOVE_0, default=1.0, show_default=True, help="Of lift and end."
 )
-@click.option("--guidance", default=1.0, show_default=True, help="How much to insist.")
+@click.option(
+    "--guidance",
+    type=FiniteRange(min=1),
+    default=1.0,
+    show_default=True,
+    help="How much to insist.",
+)
 @click.option(
     "--best-of",
     type=AT_LEAST_1,
@@ -94,7 +101,9 @@ def main(
     wanted = checkpoint.classes if names == "all" else [n.strip() for n in names.split(",")]
     unknown = sorted(set(wanted) - set(checkpoint.classes))
     if unknown:
-        raise Refusal(f"the model knows no class {', '.join(unknown)}.")
+        near = difflib.get_close_matches(unknown[0], checkpoint.classes)
+        hint = f"; did you mean {', '.join(near)}?" if near else "."
+        raise Refusal(f"the model knows no class '{unknown[0]}'{hint}")
     labels = [name for name in wanted for _ in range(count)]
     with tqdm(total=len(labels), unit="sketch", disable=None) as bar:
         sketches = sample(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shlex
+import signal
 import sys
+import threading
 import time
 import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -453,10 +457,12 @@ def train(
     out: Path,
     device: torch.device,
     begin: Checkpoint | None = None,
+    stop: threading.Event | None = None,
 ) -> None:
     """Train, from where the run in ``out`` stopped, from the weights of ``begin``, or anew.
 
-    Of several processes the first one alone validates and writes.
+    Of several processes the first one alone validates and writes. When ``stop`` is set, the
+    step at hand is the last one; its state is kept.
     """
     rank, _ = place()
     if begin is not None:
@@ -497,6 +503,9 @@ def train(
             f"drawings of more than {config.context} points left out); "
             f"{parameters / 1e6:.2f} M parameters; step {first} to {config.steps} on {device}"
         )
+    if first >= config.steps:
+        click.echo(f"{out} is at step {first} already: nothing to do.")
+        return
     batches = training_batches(
         dataset,
         indices,
@@ -516,7 +525,8 @@ def train(
         offset, pen = train_step(model, optimizers, batch, rate(step, config), config.clip)
         run.recent.append(float(offset + pen))
         if not math.isfinite(run.recent[-1]):
-            raise click.ClickException(f"the loss is not a number at step {step}; lower lr.")
+            bar.close()
+            raise Refusal(f"the loss is not a number at step {step}; lower lr.")
         seen += int(batch.real.sum())
         bar.update()
         done = step + 1
@@ -525,6 +535,9 @@ def train(
             continue
         if done % config.validate_every == 0 or last:
             scores = validate(model, dataset, valid, device)
+            if not math.isfinite(scores.total):
+                bar.close()
+                raise Refusal(f"the loss is not a number after step {done}; lower lr.")
             speed = seen / (time.monotonic() - began)
             entry = {"step": done, "train": float(np.mean(run.recent)), **asdict(scores)}
             run.log(entry | {"valid": scores.total, "points_per_second": round(speed)})
@@ -536,9 +549,30 @@ def train(
             run.recent.clear()
             if isinstance(model, Sketchformer) and (done % config.sample_every == 0 or last):
                 run.export(model, dataset, done, scores)
-        if done % config.save_every == 0 or last:
+        stopped = stop is not None and stop.is_set()
+        if done % config.save_every == 0 or last or stopped:
             run.keep(done, model, optimizers)
+        if stopped and not last:
+            bar.close()
+            click.echo(f"stopped at step {done}; the same command goes on from there.")
+            sys.exit(128 + signal.SIGINT)
     bar.close()
+
+
+@contextlib.contextmanager
+def stop_when_asked() -> Iterator[threading.Event]:
+    """Take Ctrl-C as a wish to stop after the step at hand; the second one stops at once."""
+    stop = threading.Event()
+
+    def ask(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def step_seed(seed: int, step: int, rank: int) -> int:
@@ -591,8 +625,8 @@ def main(
     """Train a model on a dataset file, or on a folder of your own drawings.
 
     CONFIG is a file of settings, such as those in training/configs; DATA is a file made by
-    training.prepare. A run that stopped goes on where it was when the same command is given
-    again.
+    training.prepare. Ctrl-C stops a run after the step at hand; stopped, it goes on where it
+    was when the same command is given again.
 
     With --svg, each SVG in the folder is one drawing, and the folder it lies in names its
     class; CONFIG is training/configs/finetune.toml if you give none. An SVG without lines is
@@ -607,14 +641,14 @@ def main(
       One minute on a laptop, to see that everything works:
         python -m training.train training/configs/tiny.toml data/quickdraw.safetensors \\
             --out runs/tiny
-      The model that ships, then another twice as wide, on four GPUs:
+      The first lesson of the model that ships, then another twice as wide, on four GPUs:
         python -m training.train training/configs/base.toml data/quickdraw.safetensors \\
             --out runs/base
         torchrun --nproc-per-node 4 -m training.train training/configs/base.toml \\
             data/quickdraw.safetensors --out runs/wide --set width=512
       The hand of your own drawings; then draw with it:
-        python -m training.train --svg my-drawings --from shipped --out runs/mine
-        vpype sketchgen --model runs/mine/model.safetensors -n 20 show
+        python -m training.train --svg my-drawings --from shipped --out runs/own
+        vpype sketchgen --model runs/own/model.safetensors -n 20 show
     """  # noqa: D301
     try:
         settings = read_config(config, changes)
@@ -627,7 +661,11 @@ def main(
             raise click.UsageError(
                 "give either DATA, a file made by training.prepare, or --svg FOLDER."
             )
-        train(settings, dataset, out, join(), checkpoint)
+        device = join()
+        # Of several processes, one that stopped would leave the others waiting.
+        alone = place()[1] == 1
+        with stop_when_asked() if alone else contextlib.nullcontext() as stop:
+            train(settings, dataset, out, device, checkpoint, stop)
         leave()
     except (CheckpointError, DatasetError, ReaderError) as error:
         raise Refusal(str(error)) from error

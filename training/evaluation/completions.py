@@ -50,7 +50,9 @@ def choose_drawings(dataset: Dataset, per_class: int, longest: int) -> NDArray[n
     test = np.random.default_rng(0).permutation(test)
     sizes = np.bincount(dataset.labels[test], minlength=len(dataset.classes))
     largest = np.argsort(-sizes, kind="stable")[:COMPLETED_CLASSES]
-    return np.concatenate([test[dataset.labels[test] == c][:per_class] for c in largest])
+    largest = largest[sizes[largest] > 1]  # each needs another of its class beside it
+    rows = [test[dataset.labels[test] == c][:per_class] for c in largest]
+    return np.concatenate([np.zeros(0, np.int64), *rows])
 
 
 def cut_point(drawing: Drawing, share: float) -> int:
