@@ -120,6 +120,36 @@ def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--part", "samples", "--per-class", "1"), "too few"),
+        (("--temperature", "nan"), "not a finite number"),
+        (("--guidance", "inf"), "not a finite number"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    data: Path, folder: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = run(folder / "newborn.safetensors", data, *words, "--judges", folder)
+    assert result.exit_code == 2
+    assert said in result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("part", ["likelihood", "completion"])
+def test_data_without_test_drawings_are_refused(
+    data: Path, folder: Path, tmp_path: Path, part: str
+) -> None:
+    dataset = datasets.load(data)
+    kept = [dataset.drawing(int(index)) for index in dataset.of("train")]
+    datasets.save(kept, tmp_path / "train.safetensors")
+    result = run(
+        folder / "newborn.safetensors", tmp_path / "train.safetensors", "--part", part
+    )
+    assert result.exit_code == 2
+    assert "test drawings" in result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "not JSON"),

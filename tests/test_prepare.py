@@ -171,11 +171,31 @@ def test_bad_lines_are_shown_ten_a_file_then_counted(tmp_path: Path) -> None:
     assert rest == f"{path}: 15 more skipped"
 
 
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" width="9cm" height="9cm">
+<polyline points="1,1 8,2 5,7" fill="none" stroke="black"/></svg>"""
+
+
+def test_a_link_that_leads_nowhere_is_named_and_skipped(tmp_path: Path) -> None:
+    folder = tmp_path / "cat"
+    folder.mkdir()
+    (folder / "a.svg").write_text(SVG)
+    (folder / "b.svg").symlink_to(folder / "gone.svg")
+    result = prepare(folder, "-o", tmp_path / "out")
+    assert figures(result)["drawings"] == "1"
+    assert f"{folder / 'b.svg'}: a link that leads nowhere" in result.stderr
+
+
 def test_the_file_tells_where_the_drawings_come_from(tmp_path: Path) -> None:
     figures(prepare(LION, "-o", tmp_path / "google"))
     (source,) = dataset.load(tmp_path / "google").sources
     assert "Google" in source
     assert "CC BY 4.0" in source
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.svg").write_text(SVG)
+    figures(prepare(tmp_path / "cat", "-o", tmp_path / "svg"))
+    assert dataset.load(tmp_path / "svg").sources == ("Drawings of one's own",)
+    figures(prepare(tmp_path / "cat", LION, "-o", tmp_path / "mixed"))
+    assert dataset.load(tmp_path / "mixed").sources == (source, "Drawings of one's own")
     own = ["--source", "My own, all rights reserved", "--source", "TU-Berlin, CC BY 4.0"]
     figures(prepare(LION, *own, "-o", tmp_path / "own"))
     assert dataset.load(tmp_path / "own").sources == (own[1], own[3])
