@@ -30,6 +30,8 @@ Field = NDArray[np.float64]
 
 #: Cells along the longer side of a page.
 CELLS = 160
+#: Smaller gaps are none: shapely gives wrong shapes for a buffer of next to nothing.
+NEGLIGIBLE = 1e-6
 
 #: The longer side of a typical design is at least this where the user gives none: what does
 #: not fit on the page goes on to the next. On small pages this share of the shorter side.
@@ -138,6 +140,7 @@ def pack(
         PackingError: A design does not fit on a page.
     """
     left, top, right, bottom = area
+    gap = gap if gap > NEGLIGIBLE else 0.0
     lattice = _Lattice.over((right - left, bottom - top), gap)
     packer = _Packer(designs, captions, weights(designs, vary), lattice)
     shorter = min(right - left, bottom - top)
