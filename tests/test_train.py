@@ -337,17 +337,19 @@ def test_drawings_that_cannot_be_trained_on(data: Path, tmp_path: Path) -> None:
 
 # --- a run that was killed -------------------------------------------------------------
 
-DIES_IN_A_STEP = """
+HIT_IN_A_STEP = """
 import itertools, os, signal
 from training import train
 step, numbers = train.train_step, itertools.count(1)
-def dying(*args):
-    if next(numbers) == 18:
-        os.kill(os.getpid(), signal.SIGKILL)
+def hit(*args):
+    if next(numbers) == {step}:
+        os.kill(os.getpid(), signal.{signal})
     return step(*args)
-train.train_step = dying
+train.train_step = hit
 train.main()
 """
+DIES_IN_A_STEP = HIT_IN_A_STEP.format(step=18, signal="SIGKILL")
+INTERRUPTED_IN_A_STEP = HIT_IN_A_STEP.format(step=12, signal="SIGINT")
 
 DIES_WHILE_IT_SAVES = """
 import io, itertools, os, signal
@@ -390,19 +392,6 @@ def test_a_killed_run_ends_as_one_never_stopped(
     check_same_run(tmp_path / "killed", tmp_path / "whole")
     for path in (tmp_path / "whole").glob("samples-*"):
         assert (tmp_path / "killed" / path.name).read_text() == path.read_text()
-
-
-INTERRUPTED_IN_A_STEP = """
-import itertools, os, signal
-from training import train
-step, numbers = train.train_step, itertools.count(1)
-def asked(*args):
-    if next(numbers) == 12:
-        os.kill(os.getpid(), signal.SIGINT)
-    return step(*args)
-train.train_step = asked
-train.main()
-"""
 
 
 def test_an_interrupted_run_keeps_the_step_at_hand(data: Path, tmp_path: Path) -> None:

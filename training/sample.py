@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ from training import FiniteRange, Refusal
 from training.report import draw_sheet
 from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.checkpoint import CheckpointError, find, load
+from vpype_sketchformer.commands.options import find_class
 from vpype_sketchformer.sampling import sample
 
 AT_LEAST_1 = click.IntRange(min=1)
@@ -98,12 +98,13 @@ def main(
         checkpoint = load(find(model))
     except CheckpointError as error:
         raise Refusal(str(error)) from error
-    wanted = checkpoint.classes if names == "all" else [n.strip() for n in names.split(",")]
-    unknown = sorted(set(wanted) - set(checkpoint.classes))
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], checkpoint.classes)
-        hint = f"; did you mean {', '.join(near)}?" if near else "."
-        raise Refusal(f"the model knows no class '{unknown[0]}'{hint}")
+    wanted = checkpoint.classes if names == "all" else names.split(",")
+    listing = f"`vpype sketchgen --model {model} --list-classes`"
+    context = click.get_current_context()
+    wanted = [
+        find_class(context, "names", name.strip(), checkpoint.classes, listing)
+        for name in wanted
+    ]
     labels = [name for name in wanted for _ in range(count)]
     with tqdm(total=len(labels), unit="sketch", disable=None) as bar:
         sketches = sample(

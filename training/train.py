@@ -503,8 +503,9 @@ def train(
             f"drawings of more than {config.context} points left out); "
             f"{parameters / 1e6:.2f} M parameters; step {first} to {config.steps} on {device}"
         )
+        if first >= config.steps:
+            click.echo("nothing to do: this run has come so far already.")
     if first >= config.steps:
-        click.echo(f"{out} is at step {first} already: nothing to do.")
         return
     batches = training_batches(
         dataset,

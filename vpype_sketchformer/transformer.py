@@ -358,10 +358,8 @@ class Transformer:
         x = x.reshape(n * steps, width)
         for i, block in enumerate(self.blocks):
             parts = (_norm(x) @ block.queries_keys_values).reshape(n, steps, 3, heads, -1)
-            turned = _rotate(_norm(parts[:, :, :2]), rotations)
-            queries, cache.keys[i, :, :, span] = turned.transpose(
-                2, 0, 3, 1, 4
-            )  # (n, h, T, d)
+            turned = _rotate(_norm(parts[:, :, :2]), rotations)  # (n, T, 2, h, d)
+            queries, cache.keys[i, :, :, span] = turned.transpose(2, 0, 3, 1, 4)
             cache.values[i, :, :, span] = parts[:, :, 2].swapaxes(1, 2)
             keys = cache.keys[i, :, :, : past + steps]  # (n, h, S, d)
             scores = queries @ keys.swapaxes(-1, -2) / root

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from training import Refusal
 from training import dataset as datasets
 from training.batches import PLAIN, make_batch
 from training.dataset import Dataset, Drawing
@@ -30,9 +31,15 @@ COMPLETED_CLASSES = 50
 def rows(
     checkpoint: Checkpoint, dataset: Dataset, per_class: int
 ) -> tuple[int, list[tuple[str, Figures]]]:
-    """Complete drawings; returns how many, and a row of the table for each cut."""
+    """Complete drawings; returns how many, and a row of the table for each cut.
+
+    Raises:
+        Refusal: There are no test drawings to complete.
+    """
     network = from_checkpoint(checkpoint)
     chosen = choose_drawings(dataset, per_class, checkpoint.config.context // 2)
+    if not len(chosen):
+        raise Refusal("no class has two test drawings of some length to complete.")
     table = []
     for cut in CUTS:
         true, other = rest_likelihood(network, dataset, chosen, cut)
@@ -52,7 +59,7 @@ def choose_drawings(dataset: Dataset, per_class: int, longest: int) -> NDArray[n
     largest = np.argsort(-sizes, kind="stable")[:COMPLETED_CLASSES]
     largest = largest[sizes[largest] > 1]  # each needs another of its class beside it
     rows = [test[dataset.labels[test] == c][:per_class] for c in largest]
-    return np.concatenate([np.zeros(0, np.int64), *rows])
+    return np.concatenate([test[:0], *rows])
 
 
 def cut_point(drawing: Drawing, share: float) -> int:

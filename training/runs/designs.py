@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class NoPlace(Sketchformer):
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Score points without their places."""
         known = torch.arange(FEATURES) < PLACELESS
-        return super().losses(_with_features(batch, batch.features * known))
+        return super().losses(replace(batch, features=batch.features * known))
 
 
 class LearnedPositions(Sketchformer):
@@ -152,10 +153,6 @@ class Averaged(Sketchformer):
             self.load_state_dict(self.average)
             self.average = other
         return super().train(mode)
-
-
-def _with_features(batch: Batch, features: Tensor) -> Batch:
-    return Batch(**(vars(batch) | {"features": features}))
 
 
 DESIGNS = {

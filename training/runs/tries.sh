@@ -31,7 +31,7 @@ try as-they-are balance=1.0
 try short context=128
 
 # Without the drawings that do not look like their class; validation is the same.
-python -m training.runs.clean $data data/clean.safetensors
+[ -e data/clean.safetensors ] || python -m training.runs.clean $data data/clean.safetensors
 data=data/clean.safetensors try clean
 
 # Other designs of the network, as long.
