@@ -184,6 +184,14 @@ def look(
     return features, logits
 
 
+def named(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], top: int
+) -> NDArray[np.bool_]:
+    """Tell which drawings have their class among the ``top`` answers; see ``accuracy``."""
+    true = np.take_along_axis(logits, labels[:, None], axis=1)
+    return (logits > true).sum(axis=1) < top
+
+
 def accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], top: int) -> float:
     """Share of drawings whose class is among the ``top`` answers, mean of the classes' means.
 
@@ -192,8 +200,7 @@ def accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], top: int) -
         labels: Classes, (n,).
         top: How many answers count.
     """
-    true = np.take_along_axis(logits, labels[:, None], axis=1)
-    right = (logits > true).sum(axis=1) < top
+    right = named(logits, labels, top)
     counts = np.bincount(labels)
     hits = np.bincount(labels, weights=right)
     return float((hits[counts > 0] / counts[counts > 0]).mean())

@@ -110,7 +110,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 def guess_sources(files: Iterable[Path]) -> list[str]:
     """Name what files probably come from: only SVGs are drawn by those who train."""
     own = {file.suffix.lower() == ".svg" for file in files}
-    return [name for is_own, name in ((False, QUICKDRAW), (True, OWN)) if is_own in own]
+    return ([QUICKDRAW] if False in own else []) + ([OWN] if True in own else [])
 
 
 def table(packed: Dataset, preparation: Preparation, size: int) -> str:

@@ -32,8 +32,7 @@ def main(data: Path, out: Path) -> None:
     train = dataset.of("train")
     for part in np.array_split(train, -(-len(train) // PART)):
         _, logits = judge.look(raster, dataset, part)
-        true = np.take_along_axis(logits, dataset.labels[part, None], axis=1)
-        kept[part] = (logits > true).sum(axis=1) < TOP
+        kept[part] = judge.named(logits, dataset.labels[part], TOP)
     drawings = (dataset.drawing(index) for index in np.flatnonzero(kept).tolist())
     datasets.save(drawings, out, dataset.sources)
     lost = np.bincount(dataset.labels[~kept], minlength=len(dataset.classes))
