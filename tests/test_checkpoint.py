@@ -224,7 +224,7 @@ NOT_NUMBERS = "weights are not numbers"
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_metadata(format="sketchformer-3"), NEWER),
+        (set_metadata(format="sketchformer-4"), NEWER),
         (set_metadata(format="sketchformer-10"), NEWER),
         (set_metadata(format="sketchformer-²"), "not a model"),
         (set_metadata(format="sketchformer-" + "9" * 5000), "not a model"),

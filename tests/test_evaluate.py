@@ -57,7 +57,7 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = CliRunner().invoke(judge.main, words)
         assert result.exit_code == 0, result.output
         assert float(result.output.split("drawings, ")[1].split("%")[0]) > 60
-    model = Sketchformer(ModelConfig(32, 2, 1, 4, 16, 256), len(CLASSES), scale=30.0)
+    model = Sketchformer(ModelConfig(32, 2, 1, 128, 4, 16, 256), len(CLASSES), scale=30.0)
     save(to_checkpoint(model, CLASSES, {}), out / "newborn.safetensors")
     return out
 

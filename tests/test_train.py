@@ -28,7 +28,7 @@ from torch import distributions
 from vpype_cli import execute
 
 from training import dataset as datasets
-from training import profiling, sample, train
+from training import profiling, prune, sample, train
 from training.batches import (
     PLAIN,
     TYPICAL_SHARE,
@@ -60,7 +60,10 @@ CONFIGS = ROOT / "training/configs"
 CLASSES = ("cat", "circle", "house", "sun", "zigzag")
 SVG = "{http://www.w3.org/2000/svg}"
 
-TINY = ("width=16", "heads=2", "layers=1", "pen_width=8", "points=1024", "warmup=5")
+TINY = (
+    *("width=16", "heads=2", "layers=1", "hidden=64", "pen_width=8"),
+    *("points=1024", "warmup=5"),
+)
 TINY_SEED = ("width=16", "heads=2", "layers=1", "points=1024", "lr=3e-3")
 
 Arguments = tuple[str | Path, ...]
@@ -833,7 +836,7 @@ def test_the_scale_is_the_deviation_of_the_offsets(dataset: Dataset) -> None:
 def model(dataset: Dataset) -> Sketchformer:
     """A model with opinions: heads that begin at zero would hide mistakes."""
     torch.manual_seed(0)
-    config = ModelConfig(width=16, heads=2, layers=1, mixtures=5, pen_width=8)
+    config = ModelConfig(width=16, heads=2, layers=1, hidden=64, mixtures=5, pen_width=8)
     network = Sketchformer(config, len(CLASSES), offset_scale(dataset, dataset.of("train")))
     for head in (network.mixture, network.pen_out):
         torch.nn.init.normal_(head.weight, std=0.3)
@@ -975,6 +978,67 @@ def test_models_that_cannot_be_drawn_with(tiny: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+# --- pruning ---------------------------------------------------------------------------
+
+
+def test_of_units_that_always_work_together_one_stays() -> None:
+    rng = torch.Generator().manual_seed(0)
+    first = torch.rand(500, 12, generator=rng, dtype=torch.float64)
+    units = torch.cat([first, 0.5 * first], dim=1)
+    weights = torch.randn(5, 24, generator=rng, dtype=torch.float64)
+    kept, fitted = prune.fewer_units(weights, units.T @ units, 12)
+    assert sorted(kept % 12) == list(range(12))
+    torch.testing.assert_close(units[:, kept] @ fitted.T, units @ weights.T, rtol=0, atol=0.01)
+
+
+def test_the_units_that_stay_stand_in_for_the_others_as_far_as_they_can() -> None:
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(400, 8)) @ rng.normal(size=(8, 16)) + rng.normal(size=(400, 16))
+    weights = rng.normal(size=(3, 16))
+    wanted = units @ weights.T
+    kept, fitted = prune.fewer_units(
+        torch.from_numpy(weights), torch.from_numpy(units.T @ units), 10
+    )
+    best, *_ = np.linalg.lstsq(units[:, kept], wanted, rcond=None)
+    np.testing.assert_allclose(fitted.T, best, atol=0.01)
+
+    def error(chosen: np.ndarray) -> float:
+        return float(np.linalg.lstsq(units[:, chosen], wanted, rcond=None)[1].sum())
+
+    chances = [error(rng.choice(16, 10, replace=False)) for _ in range(100)]
+    assert error(kept.numpy()) < np.quantile(chances, 0.1)
+
+
+def test_a_pruned_model_draws_and_learns_on(trained: Path, data: Path, tmp_path: Path) -> None:
+    whole, out = trained / "model.safetensors", tmp_path / "pruned.safetensors"
+    result = run(prune.main, whole, data, "--hidden", "48", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert "48 of 64 hidden units" in result.output
+    assert load(out).config == dataclasses.replace(load(whole).config, hidden=48)
+    assert load(out).metadata == load(whole).metadata
+    sheet = tmp_path / "sheet.svg"
+    execute(f"sketchgen --model '{out}' -n 2 --class cat write '{sheet}'")
+    assert sheet.exists()
+    succeed(*arguments(data, tmp_path / "on", "steps=1"), "--from", out)
+    assert load(tmp_path / "on/model.safetensors").config.hidden == 48
+
+
+def test_models_that_cannot_be_pruned(
+    trained: Path, data: Path, tiny: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "pruned.safetensors"
+    whole = trained / "model.safetensors"
+    for model, drawings, hidden, words in (
+        (whole, data, "65", "only 64"),
+        (tiny, data, "1", "classes"),
+        (tmp_path / "no", data, "1", "no model"),
+        (whole, tiny, "1", "dataset"),
+    ):
+        result = run(prune.main, model, drawings, "--hidden", hidden, "-o", out)
+        assert words in refusal(result)
+    assert not out.exists()
+
+
 def test_a_profile_names_what_takes_long(data: Path) -> None:
     result = run(profiling.main, CONFIGS / "tiny.toml", data, "--steps", "1")
     assert result.exit_code == 0, result.output
@@ -982,7 +1046,7 @@ def test_a_profile_names_what_takes_long(data: Path) -> None:
     assert share and 0 < float(share[1]) < 100
 
 
-@pytest.mark.parametrize("module", [train, sample, profiling])
+@pytest.mark.parametrize("module", [train, sample, profiling, prune])
 def test_help_shows_real_commands(module: ModuleType) -> None:
     text = run(module.main, "--help").output
     assert f"    python -m {module.__name__} " in text

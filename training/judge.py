@@ -123,7 +123,7 @@ class SequenceJudge(nn.Module):
     """A small transformer on points; what its positions know is averaged."""
 
     kind = "sequence"
-    shape = ModelConfig(width=128, heads=4, layers=3)
+    shape = ModelConfig(width=128, heads=4, layers=3, hidden=512)
 
     def __init__(self, classes: int) -> None:
         """Initialise."""

@@ -96,14 +96,14 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, dropout: float) -> None:
         """Initialise; the outputs begin at zero, so a block begins as the identity."""
         super().__init__()
-        d = config.width
+        d, h = config.width, config.hidden
         self.heads = config.heads
         self.query = nn.Linear(d, d, bias=False)
         self.key = nn.Linear(d, d, bias=False)
         self.value = nn.Linear(d, d, bias=False)
         self.out = nn.Linear(d, d, bias=False)
-        self.up = nn.Linear(d, 4 * d, bias=False)
-        self.down = nn.Linear(4 * d, d, bias=False)
+        self.up = nn.Linear(d, h, bias=False)
+        self.down = nn.Linear(h, d, bias=False)
         self.dropout = nn.Dropout(dropout)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.down.weight)

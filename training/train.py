@@ -60,7 +60,8 @@ VALIDATION_DRAWINGS = 2000
 MAY_CHANGE = ("steps", "decay", "validate_every", "sample_every", "save_every")
 #: Settings that must be above zero, and settings that are shares of one.
 POSITIVE = (
-    *("width", "heads", "layers", "mixtures", "pen_width", "context", "steps", "points"),
+    *("width", "heads", "layers", "hidden", "mixtures", "pen_width"),
+    *("context", "steps", "points"),
     *("lr", "muon_lr", "clip", "validate_every", "sample_every", "save_every"),
 )
 SHARES = ("decay", "dropout", *(f.name for f in fields(Augmentation)))
@@ -75,6 +76,7 @@ class TrainConfig:
         width: Channels.
         heads: Attention heads.
         layers: Blocks.
+        hidden: Hidden units of a block's feed-forward part.
         mixtures: Gaussians in the mixture.
         pen_width: Hidden units of the pen's head.
         context: Longest drawing trained on, in points.
@@ -105,6 +107,7 @@ class TrainConfig:
     width: int = 256
     heads: int = 4
     layers: int = 6
+    hidden: int = 1024
     mixtures: int = 20
     pen_width: int = 128
     context: int = 256

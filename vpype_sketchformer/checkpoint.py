@@ -23,7 +23,7 @@ from safetensors import numpy as safetensors
 from vpype_sketchformer.transformer import ModelConfig, expected_shapes
 
 FORMAT = "sketchformer"
-VERSION = 2
+VERSION = 3
 SUFFIX = ".safetensors"
 MODELS = Path(__file__).parent / "models"
 
@@ -115,7 +115,10 @@ def load(path: Path) -> Checkpoint:
         ) from error
     damaged = CheckpointError(f"{path}: the model's description is damaged.")
     try:
-        config = ModelConfig(**json.loads(header["config"]))
+        shape = json.loads(header["config"])
+        if version < 3:  # earlier models do not say how many hidden units they have
+            shape["hidden"] = 4 * shape["width"]
+        config = ModelConfig(**shape)
         classes = tuple(str(name) for name in json.loads(header["classes"]))
         scale = float(json.loads(header["scale"]))
         metadata = dict(json.loads(header["metadata"]))

@@ -79,6 +79,7 @@ class ModelConfig:
         width: Channels of the residual stream.
         heads: Attention heads; ``width / heads`` must be even.
         layers: Transformer blocks.
+        hidden: Hidden units of each block's feed-forward part.
         mixtures: Gaussians in the mixture of the offset.
         pen_width: Hidden units of the pen's head.
         context: Longest drawing, in points.
@@ -89,6 +90,7 @@ class ModelConfig:
     width: int = 256
     heads: int = 4
     layers: int = 6
+    hidden: int = 1024
     mixtures: int = 20
     pen_width: int = 128
     context: int = 256
@@ -97,7 +99,7 @@ class ModelConfig:
 
 def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
     """Return name and shape of every tensor of a model."""
-    d, p = config.width, config.pen_width
+    d, h, p = config.width, config.hidden, config.pen_width
     shapes: dict[str, tuple[int, ...]] = {
         "start.weight": (classes + 1, d),
         "label.weight": (classes + 1, d),
@@ -114,8 +116,8 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
     for i in range(config.layers):
         for name in ("query", "key", "value", "out"):
             shapes[f"blocks.{i}.{name}.weight"] = (d, d)
-        shapes[f"blocks.{i}.up.weight"] = (4 * d, d)
-        shapes[f"blocks.{i}.down.weight"] = (d, 4 * d)
+        shapes[f"blocks.{i}.up.weight"] = (h, d)
+        shapes[f"blocks.{i}.down.weight"] = (d, h)
     return shapes
 
 
@@ -206,8 +208,8 @@ class Matrix:
 
     The matrix is cut into panels, and all products have one small shape: ``BLOCK`` rows by a
     panel. BLAS does not repack operands this small, which makes it twice as fast for a few
-    dozen rows and no slower for hundreds; and a row's result does not hang on how many others
-    there are.
+    dozen rows and no slower for hundreds; and a row's result hangs on the others by rounding
+    at most.
     """
 
     __array_ufunc__ = None  # NumPy leaves `array @ matrix` to the matrix

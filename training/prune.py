@@ -1,0 +1,161 @@
+r"""Take hidden units out of a model, so that it draws faster.
+
+In each block's feed-forward part one unit after another goes: the one that the others can
+stand in for best, over the points of validation drawings; their weights change so that they do
+(the optimal brain surgeon of Hassibi & Stork 1992, for whole units). What is still lost comes
+back when the model is trained for some more steps: ``--from`` of training.train.
+
+Examples:
+    Half of the hidden units of a model:
+
+        python -m training.prune runs/ending/model.safetensors data/ending.safetensors \
+            --hidden 512 -o runs/pruned.safetensors
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor, nn
+
+from training import Refusal
+from training import dataset as datasets
+from training.batches import evaluation_batches
+from training.dataset import Dataset, DatasetError
+from training.export import from_checkpoint, to_checkpoint
+from training.model import Sketchformer
+from training.train import TrainConfig, validate, validation_indices
+from vpype_sketchformer.checkpoint import CheckpointError, find, load, save
+
+POINTS = 4096
+#: Added to the units' own products, as a share of their mean: where units are always active
+#: together there would be no single answer.
+RIDGE = 1e-4
+
+
+@torch.no_grad()
+def unit_products(model: Sketchformer, dataset: Dataset) -> list[Tensor]:
+    """Sum up the products of all pairs of hidden units, over the points of drawings.
+
+    Returns:
+        For each block, (hidden, hidden).
+    """
+    size = model.config.hidden
+    sums = [torch.zeros(size, size, dtype=torch.float64) for _ in model.blocks]
+    real = torch.empty(0)
+
+    def adding_to(i: int) -> Callable[[nn.Module, tuple[Tensor]], None]:
+        def add(_: nn.Module, inputs: tuple[Tensor]) -> None:
+            units = inputs[0][real]  # (points, hidden)
+            sums[i] += units.T @ units
+
+        return add
+
+    indices = validation_indices(dataset, TrainConfig(context=model.config.context))
+    with contextlib.ExitStack() as stack:
+        for i in range(len(sums)):
+            layer = model.get_submodule(f"blocks.{i}.down")
+            stack.enter_context(layer.register_forward_pre_hook(adding_to(i)))
+        for _, batch in evaluation_batches(dataset, indices, POINTS):
+            real = batch.real
+            model.losses(batch)
+    return sums
+
+
+def fewer_units(weights: Tensor, products: Tensor, hidden: int) -> tuple[Tensor, Tensor]:
+    """Choose the units that stay, and fit their weights.
+
+    Args:
+        weights: What each unit gives to the stream, (width, units).
+        products: Sums of the products of all pairs of units, (units, units).
+        hidden: How many stay.
+
+    Returns:
+        Which stay, (hidden,), and what they give now, (width, hidden).
+    """
+    ridge = RIDGE * products.diagonal().mean() * torch.eye(len(products))
+    inverse = torch.linalg.inv(products + ridge)
+    weights = weights.clone()
+    stays = torch.ones(len(products), dtype=torch.bool)
+    for _ in range(len(products) - hidden):
+        # The squared error that remains when the others stand in for a unit.
+        losses = weights.square().sum(0) / inverse.diagonal()
+        losses[~stays] = torch.inf
+        unit = int(losses.argmin())
+        share = inverse[unit] / inverse[unit, unit]
+        weights -= torch.outer(weights[:, unit], share)
+        inverse -= torch.outer(inverse[:, unit], share)
+        stays[unit] = False
+    return torch.nonzero(stays)[:, 0], weights[:, stays]
+
+
+@torch.no_grad()
+def prune(model: Sketchformer, dataset: Dataset, hidden: int) -> Sketchformer:
+    """Return a model with fewer hidden units.
+
+    Args:
+        model: The model.
+        dataset: Its validation drawings tell what the units do.
+        hidden: How many units stay in each block.
+    """
+    config = replace(model.config, hidden=hidden)
+    state = model.state_dict()
+    for i, products in enumerate(unit_products(model, dataset)):
+        up, down = f"blocks.{i}.up.weight", f"blocks.{i}.down.weight"
+        kept, fitted = fewer_units(state[down].double(), products, hidden)
+        state[up], state[down] = state[up][kept], fitted.float()
+    classes = model.start.num_embeddings - 1
+    pruned = Sketchformer(config, classes, model.scale)
+    pruned.load_state_dict(state)
+    return pruned.eval()
+
+
+@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.argument("model")
+@click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--hidden",
+    type=click.IntRange(1),
+    required=True,
+    help="How many hidden units stay in each block.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The model file to write.",
+)
+def main(model: str, data: Path, hidden: int, out: Path) -> None:
+    """Take hidden units out of a model."""
+    try:
+        checkpoint = load(find(model))
+        dataset = datasets.load(data)
+    except (CheckpointError, DatasetError) as error:
+        raise Refusal(str(error)) from error
+    if dataset.classes != checkpoint.classes:
+        raise Refusal(f"{data}: not the classes of {model}.")
+    if hidden > checkpoint.config.hidden:
+        raise Refusal(f"{model} has only {checkpoint.config.hidden} hidden units.")
+    whole = from_checkpoint(checkpoint)
+    pruned = prune(whole, dataset, hidden)
+    save(to_checkpoint(pruned, checkpoint.classes, dict(checkpoint.metadata)), out)
+    indices = validation_indices(dataset, TrainConfig(context=checkpoint.config.context))
+    before, after = (
+        validate(network, dataset, indices, torch.device("cpu")).total
+        for network in (whole, pruned)
+    )
+    click.echo(
+        f"{out}: {hidden} of {checkpoint.config.hidden} hidden units; "
+        f"{before:.3f} nats per point before, {after:.3f} after, on validation drawings"
+    )
+
+
+if __name__ == "__main__":
+    main()
