@@ -28,7 +28,18 @@ from torch import distributions
 from vpype_cli import execute
 
 from training import dataset as datasets
-from training import profiling, prune, sample, train
+from training import (
+    distill,
+    evaluate,
+    export,
+    judge,
+    mend,
+    prepare,
+    profiling,
+    prune,
+    sample,
+    train,
+)
 from training.batches import (
     PLAIN,
     TYPICAL_SHARE,
@@ -1046,7 +1057,13 @@ def test_a_profile_names_what_takes_long(data: Path) -> None:
     assert share and 0 < float(share[1]) < 100
 
 
-@pytest.mark.parametrize("module", [train, sample, profiling, prune])
+@pytest.mark.parametrize(
+    "module",
+    [train, sample, profiling, prune, evaluate, distill, export, judge, mend, prepare],
+)
 def test_help_shows_real_commands(module: ModuleType) -> None:
     text = run(module.main, "--help").output
     assert f"    python -m {module.__name__} " in text
+    written = f"{module.__doc__}{module.main.callback.__doc__}".partition("Examples:\n")[2]
+    shown = {line.strip() for line in text.splitlines()}
+    assert {line.strip() for line in written.splitlines() if line.startswith("    ")} <= shown

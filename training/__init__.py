@@ -5,10 +5,19 @@ Not part of the installed plug-in; run the modules from a checkout (``python -m 
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
 import click
+
+
+def help_from(docstring: str | None) -> str:
+    """Make a module's docstring the help of its command, whose examples are not wrapped."""
+    text = inspect.cleandoc(docstring or "")
+    told, title, examples = text.partition("Examples:\n")
+    paragraphs = f"{title}{examples}".split("\n\n")
+    return told + "\n\n".join(f"\b\n{paragraph}" for paragraph in paragraphs)
 
 
 class Refusal(click.ClickException):

@@ -24,7 +24,6 @@ Examples:
 
 from __future__ import annotations
 
-import inspect
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -36,7 +35,7 @@ import numpy as np
 from scipy.special import softmax
 from tqdm import tqdm
 
-from training import Refusal, judge
+from training import Refusal, help_from, judge
 from training import dataset as datasets
 from training.dataset import Dataset, DatasetError, Drawing
 from training.evaluation.samples import to_drawing
@@ -108,7 +107,7 @@ def recognised(drawings: list[Drawing], dataset: Dataset, by: judge.Judge) -> li
     ]
 
 
-@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.command(help=help_from(__doc__))
 @click.argument("model")
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(

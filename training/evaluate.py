@@ -46,7 +46,6 @@ Examples:
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import json
 from collections.abc import Sequence
@@ -59,7 +58,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training import FiniteRange, Refusal, judge
+from training import FiniteRange, Refusal, help_from, judge
 from training import dataset as datasets
 from training.dataset import Dataset, DatasetError
 from training.evaluation import Figures, completions, metrics, onelines, samples
@@ -169,7 +168,7 @@ def show_one_lines(
     return dict(rows)
 
 
-@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.command(help=help_from(__doc__))
 @click.argument("model")
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(

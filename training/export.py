@@ -13,7 +13,6 @@ Examples:
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from typing import Any
 import click
 import torch
 
-from training import Refusal
+from training import Refusal, help_from
 from training.model import Sketchformer
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
 
@@ -68,7 +67,7 @@ def begin_from(
     return model
 
 
-@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.command(help=help_from(__doc__))
 @click.argument("model")
 @click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(

@@ -13,7 +13,6 @@ Examples:
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from training import FiniteRange, Refusal
+from training import FiniteRange, Refusal, help_from
 from training import dataset as datasets
 from training.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
 from training.dataset import Dataset, DatasetError
@@ -301,7 +300,7 @@ def load(path: Path, dataset: Dataset) -> Judge:
     return judge.eval()
 
 
-@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.command(help=help_from(__doc__))
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(

@@ -14,7 +14,6 @@ Examples:
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ import shapely
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from training import Refusal, dataset
+from training import Refusal, dataset, help_from
 from training.dataset import DatasetError, Drawing, drawing_from_strokes
 from training.readers import ReaderError, Stroke, read, simplify
 from vpype_sketchformer.continuous import Limits, unbroken
@@ -139,7 +138,7 @@ class Mending:
                 yield figure
 
 
-@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.command(help=help_from(__doc__))
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "-o",

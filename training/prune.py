@@ -15,7 +15,6 @@ Examples:
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ import click
 import torch
 from torch import Tensor, nn
 
-from training import Refusal
+from training import Refusal, help_from
 from training import dataset as datasets
 from training.batches import evaluation_batches
 from training.dataset import Dataset, DatasetError
@@ -116,7 +115,7 @@ def prune(model: Sketchformer, dataset: Dataset, hidden: int) -> Sketchformer:
     return pruned.eval()
 
 
-@click.command(help=inspect.cleandoc(__doc__ or "").replace("\n    ", "\n\b\n    "))
+@click.command(help=help_from(__doc__))
 @click.argument("model")
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
