@@ -250,6 +250,8 @@ def test_models_that_cannot_be_begun_with(data: Path, tmp_path: Path) -> None:
     args = (*arguments(data, tmp_path / "out"), "--from")
     assert "no model 'rembrandt'" in refusal(run(train.main, *args, "rembrandt"))
     assert "not a model" in refusal(run(train.main, *args, data))
+    args = (*arguments(data, tmp_path / "out", "hidden=8"), "--from", "quickdraw")
+    assert "--set hidden" in refusal(run(train.main, *args))
     assert not (tmp_path / "out").exists()
 
 
@@ -299,6 +301,7 @@ def test_a_few_drawings_in_one_folder_go_on_from_the_model_that_ships(tmp_path: 
     barely = ("--set", "steps=1", "--set", "lr=1e-9", "--set", "muon_lr=1e-9")
     result = run(train.main, "--svg", mine, "--from", "shipped", "--out", out, *barely)
     assert result.exit_code == 0, result.output
+    assert "no drawings to validate with" in result.output
     begun, shipped = load(out / "model.safetensors"), load(find("quickdraw"))
     assert begun.classes == ("owl",)
     owl = shipped.classes.index("owl")

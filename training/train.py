@@ -200,6 +200,18 @@ def check(config: TrainConfig) -> None:
     )
 
 
+def refuse_shapes(changes: tuple[str, ...]) -> None:
+    """Refuse changes of what a model that a run begins with has settled.
+
+    Raises:
+        Refusal: One of the changes is of the network's shape.
+    """
+    settled = {f.name for f in fields(ModelConfig)} - {"context"} | {"model"}
+    for change in changes:
+        for key in tomllib.loads(change).keys() & settled:
+            raise Refusal(f"--set {key}: with --from, the shape is that of the model.")
+
+
 def augmentation(config: TrainConfig) -> Augmentation:
     """Return what is done to drawings in training."""
     return Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
@@ -506,6 +518,8 @@ def train(
             f"drawings of more than {config.context} points left out); "
             f"{parameters / 1e6:.2f} M parameters; step {first} to {config.steps} on {device}"
         )
+        if np.isin(valid, indices).any():
+            click.echo("no drawings to validate with: 'valid' is of those of training.")
         if first >= config.steps:
             click.echo("nothing to do: this run has come so far already.")
     if first >= config.steps:
@@ -656,6 +670,8 @@ def main(
     """  # noqa: D301
     try:
         settings = read_config(config, changes)
+        if begin:
+            refuse_shapes(changes)
         checkpoint = load(find(SHIPPED if begin == "shipped" else begin)) if begin else None
         if svg and not data:
             dataset = own_drawings(svg)
