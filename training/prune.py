@@ -1,15 +1,15 @@
 r"""Take hidden units out of a model, so that it draws faster.
 
 In each block's feed-forward part one unit after another goes: the one that the others can
-stand in for best, over the points of validation drawings; their weights change so that they do
+stand in for best, over the points of training drawings; their weights change so that they do
 (the optimal brain surgeon of Hassibi & Stork 1992, for whole units). What is still lost comes
 back when the model is trained for some more steps: ``--from`` of training.train.
 
 Examples:
-    Half of the hidden units of a model:
+    From 1,024 hidden units to 640, as for the model that ships:
 
         python -m training.prune runs/ending/model.safetensors data/ending.safetensors \
-            --hidden 512 -o runs/pruned.safetensors
+            --hidden 640 -o runs/pruned.safetensors
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -25,14 +26,21 @@ from torch import Tensor, nn
 
 from training import Refusal, help_from
 from training import dataset as datasets
-from training.batches import evaluation_batches
+from training.batches import training_batches
 from training.dataset import Dataset, DatasetError
 from training.export import from_checkpoint, to_checkpoint
 from training.model import Sketchformer
-from training.train import TrainConfig, validate, validation_indices
+from training.train import (
+    TrainConfig,
+    augmentation,
+    training_indices,
+    validate,
+    validation_indices,
+)
 from vpype_sketchformer.checkpoint import CheckpointError, find, load, save
 
-POINTS = 4096
+#: Batches to look at.
+BATCHES = 50
 #: Added to the units' own products, as a share of their mean: where units are always active
 #: together there would be no single answer.
 RIDGE = 1e-4
@@ -40,10 +48,13 @@ RIDGE = 1e-4
 
 @torch.no_grad()
 def unit_products(model: Sketchformer, dataset: Dataset) -> list[Tensor]:
-    """Sum up the products of all pairs of hidden units, over the points of drawings.
+    """Sum up the products of all pairs of hidden units, over the points of training batches.
 
     Returns:
         For each block, (hidden, hidden).
+
+    Raises:
+        Refusal: There are no training drawings.
     """
     size = model.config.hidden
     sums = [torch.zeros(size, size, dtype=torch.float64) for _ in model.blocks]
@@ -56,12 +67,23 @@ def unit_products(model: Sketchformer, dataset: Dataset) -> list[Tensor]:
 
         return add
 
-    indices = validation_indices(dataset, TrainConfig(context=model.config.context))
+    config = TrainConfig(context=model.config.context)
+    indices = training_indices(dataset, config)
+    if not len(indices):
+        raise Refusal("no training drawings to see what the units do.")
+    batches = training_batches(
+        dataset,
+        indices,
+        points=config.points,
+        balance=config.balance,
+        augmentation=augmentation(config),
+        seed=config.seed,
+    )
     with contextlib.ExitStack() as stack:
         for i in range(len(sums)):
             layer = model.get_submodule(f"blocks.{i}.down")
             stack.enter_context(layer.register_forward_pre_hook(adding_to(i)))
-        for _, batch in evaluation_batches(dataset, indices, POINTS):
+        for batch in islice(batches, BATCHES):
             real = batch.real
             model.losses(batch)
     return sums
@@ -100,7 +122,7 @@ def prune(model: Sketchformer, dataset: Dataset, hidden: int) -> Sketchformer:
 
     Args:
         model: The model.
-        dataset: Its validation drawings tell what the units do.
+        dataset: Its training drawings tell what the units do.
         hidden: How many units stay in each block.
     """
     config = replace(model.config, hidden=hidden)

@@ -12,7 +12,7 @@ python -m training.judge sequence $data --passes 1
 python -m training.evaluate quickdraw $data --per-class 2
 
 # The curves of guidance and best-of.
-python -m training.evaluate quickdraw $data --part samples --seeds 1 \
+python -m training.evaluate quickdraw $data --part samples --per-class 2 --seeds 1 \
     --temperature 0.3 --guidance 1 --guidance 1.5 --guidance 2
-python -m training.evaluate quickdraw $data --part samples --seeds 1 \
+python -m training.evaluate quickdraw $data --part samples --per-class 2 --seeds 1 \
     --temperature 0.3 --best-of 1 --best-of 2 --best-of 4
