@@ -71,7 +71,7 @@ def test_contract_line(
         benchmark,
         lambda: run(tmp_path, *line),
         lambda: run(tmp_path, VPYPE, *RANDOM.split()),
-        rounds=5,
+        rounds=10,
     )
     ours, theirs = min(our_times), min(their_times)
     judge(
