@@ -1029,7 +1029,9 @@ def test_a_pruned_model_draws_and_learns_on(trained: Path, data: Path, tmp_path:
     assert result.exit_code == 0, result.output
     assert "48 of 64 hidden units" in result.output
     assert load(out).config == dataclasses.replace(load(whole).config, hidden=48)
-    assert load(out).metadata == load(whole).metadata
+    assert load(out).metadata["data"] == load(whole).metadata["data"]
+    assert "validation" in load(whole).metadata
+    assert "validation" not in load(out).metadata
     sheet = tmp_path / "sheet.svg"
     execute(f"sketchgen --model '{out}' -n 2 --class cat write '{sheet}'")
     assert sheet.exists()
@@ -1050,6 +1052,9 @@ def test_models_that_cannot_be_pruned(
     ):
         result = run(prune.main, model, drawings, "--hidden", hidden, "-o", out)
         assert words in refusal(result)
+    nowhere = tmp_path / "nowhere/pruned.safetensors"
+    result = run(prune.main, whole, data, "--hidden", "8", "-o", nowhere)
+    assert "not a folder" in refusal(result)
     assert not out.exists()
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +26,23 @@ class Refusal(click.ClickException):
     """Ends a command with one clear line on standard error and exit status 2."""
 
     exit_code = 2
+
+
+class OutFile(click.Path):
+    """A file to write: refused before the work, not after, where there is no folder for it."""
+
+    def __init__(self) -> None:
+        """Take paths of files."""
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Refuse a file whose folder is missing or cannot be written to."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
+            self.fail(f"'{path.parent}' is not a folder that can be written to.", param, ctx)
+        return path
 
 
 class FiniteRange(click.FloatRange):

@@ -35,7 +35,7 @@ import numpy as np
 from scipy.special import softmax
 from tqdm import tqdm
 
-from training import Refusal, help_from, judge
+from training import OutFile, Refusal, help_from, judge
 from training import dataset as datasets
 from training.dataset import Dataset, DatasetError, Drawing
 from training.evaluation.samples import to_drawing
@@ -113,7 +113,7 @@ def recognised(drawings: list[Drawing], dataset: Dataset, by: judge.Judge) -> li
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutFile(),
     required=True,
     help="The dataset to write: DATA and the typical drawings.",
 )

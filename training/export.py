@@ -22,7 +22,7 @@ from typing import Any
 import click
 import torch
 
-from training import Refusal, help_from
+from training import OutFile, Refusal, help_from
 from training.model import Sketchformer
 from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
 
@@ -73,7 +73,7 @@ def begin_from(
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutFile(),
     required=True,
     help="The model file to write.",
 )

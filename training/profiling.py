@@ -12,7 +12,7 @@ from torch.profiler import profile, record_function
 
 from training import dataset as datasets
 from training import train
-from training.batches import offset_scale, training_batches
+from training.batches import offset_scale
 
 WARM_UP = 3
 
@@ -37,14 +37,7 @@ def main(config: Path, data: Path, steps: int) -> None:
     indices = train.training_indices(dataset, settings)
     model = train.build_model(settings, len(dataset.classes), offset_scale(dataset, indices))
     optimizers = train.build_optimizers(model, settings)
-    batches = training_batches(
-        dataset,
-        indices,
-        points=settings.points,
-        balance=settings.balance,
-        augmentation=train.augmentation(settings),
-        seed=settings.seed,
-    )
+    batches = train.batches_of(settings, dataset, indices)
     for batch in islice(batches, WARM_UP):
         train.train_step(model, optimizers, batch, 1.0, settings.clip)
     began = time.process_time()

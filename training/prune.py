@@ -15,6 +15,8 @@ Examples:
 from __future__ import annotations
 
 import contextlib
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -24,15 +26,14 @@ import click
 import torch
 from torch import Tensor, nn
 
-from training import Refusal, help_from
+from training import OutFile, Refusal, help_from
 from training import dataset as datasets
-from training.batches import training_batches
 from training.dataset import Dataset, DatasetError
 from training.export import from_checkpoint, to_checkpoint
 from training.model import Sketchformer
 from training.train import (
     TrainConfig,
-    augmentation,
+    batches_of,
     training_indices,
     validate,
     validation_indices,
@@ -71,19 +72,11 @@ def unit_products(model: Sketchformer, dataset: Dataset) -> list[Tensor]:
     indices = training_indices(dataset, config)
     if not len(indices):
         raise Refusal("no training drawings to see what the units do.")
-    batches = training_batches(
-        dataset,
-        indices,
-        points=config.points,
-        balance=config.balance,
-        augmentation=augmentation(config),
-        seed=config.seed,
-    )
     with contextlib.ExitStack() as stack:
         for i in range(len(sums)):
             layer = model.get_submodule(f"blocks.{i}.down")
             stack.enter_context(layer.register_forward_pre_hook(adding_to(i)))
-        for batch in islice(batches, BATCHES):
+        for batch in islice(batches_of(config, dataset, indices), BATCHES):
             real = batch.real
             model.losses(batch)
     return sums
@@ -149,7 +142,7 @@ def prune(model: Sketchformer, dataset: Dataset, hidden: int) -> Sketchformer:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutFile(),
     required=True,
     help="The model file to write.",
 )
@@ -166,7 +159,12 @@ def main(model: str, data: Path, hidden: int, out: Path) -> None:
         raise Refusal(f"{model} has only {checkpoint.config.hidden} hidden units.")
     whole = from_checkpoint(checkpoint)
     pruned = prune(whole, dataset, hidden)
-    save(to_checkpoint(pruned, checkpoint.classes, dict(checkpoint.metadata)), out)
+    # What the whole model scored, the pruned one does not.
+    metadata = {
+        "data": checkpoint.metadata.get("data", []),
+        "command": shlex.join(["python", "-m", "training.prune", *sys.argv[1:]]),
+    }
+    save(to_checkpoint(pruned, checkpoint.classes, metadata), out)
     indices = validation_indices(dataset, TrainConfig(context=checkpoint.config.context))
     before, after = (
         validate(network, dataset, indices, torch.device("cpu")).total

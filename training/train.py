@@ -217,6 +217,21 @@ def augmentation(config: TrainConfig) -> Augmentation:
     return Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
 
 
+def batches_of(
+    config: TrainConfig, dataset: Dataset, indices: NDArray[np.int64], first_step: int = 0
+) -> Iterator[Batch]:
+    """Yield the batches of a run for ever, beginning with the one of ``first_step``."""
+    return training_batches(
+        dataset,
+        indices,
+        points=config.points,
+        balance=config.balance,
+        augmentation=augmentation(config),
+        seed=config.seed,
+        first_step=first_step,
+    )
+
+
 def rate(step: int, config: TrainConfig) -> float:
     """Share of the learning rate at a step: linear warm-up, flat, linear decay to zero."""
     up = (step + 1) / max(1, config.warmup)
@@ -524,15 +539,7 @@ def train(
             click.echo("nothing to do: this run has come so far already.")
     if first >= config.steps:
         return
-    batches = training_batches(
-        dataset,
-        indices,
-        points=config.points,
-        balance=config.balance,
-        augmentation=augmentation(config),
-        seed=config.seed,
-        first_step=first,
-    )
+    batches = batches_of(config, dataset, indices, first)
     bar = tqdm(
         total=config.steps, initial=first, unit="step", dynamic_ncols=True, disable=rank > 0
     )
@@ -663,7 +670,7 @@ def main(
         python -m training.train training/configs/base.toml data/quickdraw.safetensors \\
             --out runs/base
         torchrun --nproc-per-node 4 -m training.train training/configs/base.toml \\
-            data/quickdraw.safetensors --out runs/wide --set width=512
+            data/quickdraw.safetensors --out runs/wide --set width=512 --set hidden=2048
       The hand of your own drawings; then draw with it:
         python -m training.train --svg my-drawings --from shipped --out runs/own
         vpype sketchgen --model runs/own/model.safetensors -n 20 show
