@@ -36,12 +36,12 @@ from scipy.special import softmax
 from tqdm import tqdm
 
 from training import OutFile, Refusal, help_from, judge
-from training import dataset as datasets
-from training.dataset import Dataset, DatasetError, Drawing
+from training.data import dataset as datasets
+from training.data.dataset import Dataset, DatasetError, Drawing
 from training.evaluation.samples import to_drawing
-from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load
-from vpype_sketchformer.sampling import sample
-from vpype_sketchformer.strokes import DRAW, END
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load
+from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.sketch import DRAW, END
 
 #: How freely the drawings are drawn: by the curves of training.evaluate, as easy to recognise
 #: as calmer ones, and more various.

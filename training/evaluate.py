@@ -59,13 +59,13 @@ import torch
 from tqdm import tqdm
 
 from training import FiniteRange, Refusal, help_from, judge
-from training import dataset as datasets
-from training.dataset import Dataset, DatasetError
+from training.data import dataset as datasets
+from training.data.dataset import Dataset, DatasetError
 from training.evaluation import Figures, completions, metrics, onelines, samples
 from training.evaluation.likelihood import likelihood
 from training.export import from_checkpoint
 from training.train import Network, TrainConfig, build_model
-from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load
 
 PARTS = ("likelihood", "samples", "completion", "one-line")
 

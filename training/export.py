@@ -24,7 +24,7 @@ import torch
 
 from training import OutFile, Refusal, help_from
 from training.model import Sketchformer
-from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load, save
 
 #: Tensors with a row for each class, and one for the null class.
 CLASS_TABLES = ("start.weight", "label.weight")

@@ -30,13 +30,13 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from training import FiniteRange, Refusal, help_from
-from training import dataset as datasets
-from training.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
-from training.dataset import Dataset, DatasetError
+from training.data import dataset as datasets
+from training.data.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
+from training.data.dataset import Dataset, DatasetError
 from training.model import Batch, Block, norm, rotations
 from training.precision import autocast
-from vpype_sketchformer.strokes import DRAW
-from vpype_sketchformer.transformer import FEATURES, ModelConfig
+from vpype_sketchformer.model.transformer import FEATURES, ModelConfig
+from vpype_sketchformer.sketch import DRAW
 
 JUDGES = Path(__file__).parent / "judges"
 

@@ -24,12 +24,13 @@ import shapely
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from training import Refusal, dataset, help_from
-from training.dataset import DatasetError, Drawing, drawing_from_strokes
-from training.readers import ReaderError, Stroke, read, simplify
-from vpype_sketchformer.continuous import Limits, unbroken
-from vpype_sketchformer.continuous.network import components
-from vpype_sketchformer.strokes import DRAW
+from training import Refusal, help_from
+from training.data import dataset
+from training.data.dataset import DatasetError, Drawing, drawing_from_strokes
+from training.data.readers import ReaderError, Stroke, read, simplify
+from vpype_sketchformer.oneline import Limits, unbroken
+from vpype_sketchformer.oneline.graph import components
+from vpype_sketchformer.sketch import DRAW
 
 #: Who drew, and what must be written beside it.
 LOOK = 'One-line drawings by Andrew Look, MIT, "Copyright (c) 2023 Andrew Look"'

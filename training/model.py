@@ -1,8 +1,8 @@
 """The network in torch, for training.
 
-The same network as ``vpype_sketchformer.transformer`` (whose docstring names the papers), with
-the same names of tensors; see there for what the features are. Loss: negative log-likelihood
-over real points only, in nats per point in pixels of the 0-255 frame.
+The same network as ``vpype_sketchformer.model.transformer`` (whose docstring names the
+papers), with the same names of tensors; see there for what the features are. Loss: negative
+log-likelihood over real points only, in nats per point in pixels of the 0-255 frame.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vpype_sketchformer.transformer import (
+from vpype_sketchformer.model.transformer import (
     FEATURES,
     NORM_EPSILON,
     ROPE_BASE,

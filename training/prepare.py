@@ -11,9 +11,10 @@ import click
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from training import Refusal, dataset
-from training.dataset import SPLITS, Dataset, DatasetError, Drawing
-from training.readers import READERS, ReaderError, Skipped, read
+from training import Refusal
+from training.data import dataset
+from training.data.dataset import SPLITS, Dataset, DatasetError, Drawing
+from training.data.readers import READERS, ReaderError, Skipped, read
 
 #: What Google asks to be written beside the data.
 QUICKDRAW = "Quick, Draw! dataset by Google, Inc., CC BY 4.0"

@@ -10,9 +10,9 @@ import click
 import torch
 from torch.profiler import profile, record_function
 
-from training import dataset as datasets
 from training import train
-from training.batches import offset_scale
+from training.data import dataset as datasets
+from training.data.batches import offset_scale
 
 WARM_UP = 3
 

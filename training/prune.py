@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from training import OutFile, Refusal, help_from
-from training import dataset as datasets
-from training.dataset import Dataset, DatasetError
+from training.data import dataset as datasets
+from training.data.dataset import Dataset, DatasetError
 from training.export import from_checkpoint, to_checkpoint
 from training.model import Sketchformer
 from training.train import (
@@ -38,7 +38,7 @@ from training.train import (
     validate,
     validation_indices,
 )
-from vpype_sketchformer.checkpoint import CheckpointError, find, load, save
+from vpype_sketchformer.model.checkpoint import CheckpointError, find, load, save
 
 #: Batches to look at.
 BATCHES = 50

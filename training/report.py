@@ -9,9 +9,9 @@ import numpy as np
 import svgwrite
 
 from vpype_sketchformer import DEFAULT_TEMPERATURE
-from vpype_sketchformer.checkpoint import Checkpoint
-from vpype_sketchformer.sampling import sample
-from vpype_sketchformer.strokes import Sketch
+from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.sketch import Sketch
 
 #: What a sheet of samples shows, where the model knows it.
 SHOWN = ("cat", "dog", "face", "flower", "bicycle", "house", "owl", "butterfly")

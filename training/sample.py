@@ -11,9 +11,9 @@ from tqdm import tqdm
 from training import FiniteRange, Refusal
 from training.report import draw_sheet
 from vpype_sketchformer import DEFAULT_TEMPERATURE
-from vpype_sketchformer.checkpoint import CheckpointError, find, load
-from vpype_sketchformer.commands.options import find_class
-from vpype_sketchformer.sampling import sample
+from vpype_sketchformer.commands.support.options import find_class
+from vpype_sketchformer.model.checkpoint import CheckpointError, find, load
+from vpype_sketchformer.model.sampling import sample
 
 AT_LEAST_1 = click.IntRange(min=1)
 ABOVE_0 = FiniteRange(min=0, min_open=True)

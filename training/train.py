@@ -24,25 +24,25 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training import Refusal
-from training import dataset as datasets
-from training.batches import (
+from training.baseline import POSITIONS, Seed
+from training.data import dataset as datasets
+from training.data.batches import (
     Augmentation,
     evaluation_batches,
     offset_scale,
     training_batches,
 )
-from training.dataset import Dataset, DatasetError
+from training.data.dataset import Dataset, DatasetError
+from training.data.readers import ReaderError
+from training.distributed import add_up, join, leave, place
 from training.export import begin_from, to_checkpoint
 from training.model import Batch, Sketchformer
 from training.muon import Muon
 from training.precision import autocast
 from training.prepare import Preparation, find_files
-from training.processes import add_up, join, leave, place
-from training.readers import ReaderError
 from training.report import draw_curve, draw_samples
-from training.seed import POSITIONS, Seed
-from vpype_sketchformer.checkpoint import Checkpoint, CheckpointError, find, load, save
-from vpype_sketchformer.transformer import ModelConfig
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load, save
+from vpype_sketchformer.model.transformer import ModelConfig
 
 Network = Sketchformer | Seed
 

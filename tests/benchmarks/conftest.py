@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vpype_sketchformer import checkpoint
+from vpype_sketchformer.model import checkpoint
 
 LINES = pytest.StashKey[list[str]]()
 

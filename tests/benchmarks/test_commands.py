@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vpype_sketchformer import checkpoint
+from vpype_sketchformer.model import checkpoint
 
 from .conftest import Judge, in_turns
 

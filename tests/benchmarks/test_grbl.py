@@ -15,14 +15,14 @@ import vpype as vp
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vpype_sketchformer.plotters import gcode
-from vpype_sketchformer.plotters.grbl import Plot
-from vpype_sketchformer.plotters.grbl_link import Machine
-from vpype_sketchformer.plotters.grbl_plan import Plan, plan
+from vpype_sketchformer.plotters.grbl.link import Machine
+from vpype_sketchformer.plotters.grbl.plan import Plan, plan
+from vpype_sketchformer.plotters.grbl.plot import Plot
 from vpype_sketchformer.plotters.job import Job, Progress
 
 from .conftest import Judge, in_turns
 
-FAKE = Path(__file__).parents[1] / "fake_grbl.py"
+FAKE = Path(__file__).parents[1] / "fakes" / "grbl.py"
 POINTS = 600
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vpype_sketchformer.continuous import Limits, unbroken
+from vpype_sketchformer.oneline import Limits, unbroken
 
 from .conftest import Judge, in_turns
 

@@ -12,15 +12,15 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from training.model import Batch, Sketchformer
-from vpype_sketchformer.checkpoint import load
-from vpype_sketchformer.sampling import NUMBERS, draw_offsets, sample
-from vpype_sketchformer.strokes import DRAW, END
-from vpype_sketchformer.transformer import (
+from vpype_sketchformer.model.checkpoint import load
+from vpype_sketchformer.model.sampling import NUMBERS, draw_offsets, sample
+from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     SIGMA_FLOOR,
     Mixture,
     describe,
 )
+from vpype_sketchformer.sketch import DRAW, END
 
 from .conftest import Judge
 

@@ -13,10 +13,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from threadpoolctl import threadpool_limits
 
-from vpype_sketchformer.checkpoint import load
-from vpype_sketchformer.reading import Reading
+from vpype_sketchformer.model.checkpoint import load
+from vpype_sketchformer.model.prefix import Reading
+from vpype_sketchformer.model.transformer import ANY_STROKES
 from vpype_sketchformer.sketchpad.suggesting import Companion, Wish
-from vpype_sketchformer.transformer import ANY_STROKES
 
 from .conftest import Judge
 

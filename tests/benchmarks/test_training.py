@@ -11,12 +11,12 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from training import dataset as datasets
 from training import train
-from training.batches import offset_scale, training_batches
-from training.dataset import Dataset
-from training.readers import read_ndjson
-from training.seed import Seed
+from training.baseline import Seed
+from training.data import dataset as datasets
+from training.data.batches import offset_scale, training_batches
+from training.data.dataset import Dataset
+from training.data.readers import read_ndjson
 
 from .conftest import Judge, in_turns
 

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from training import Refusal
-from training import dataset as datasets
-from training.batches import PLAIN, make_batch
-from training.dataset import Dataset, Drawing
+from training.data import dataset as datasets
+from training.data.batches import PLAIN, make_batch
+from training.data.dataset import Dataset, Drawing
 from training.evaluation import Figures
 from training.export import from_checkpoint
 from training.model import Sketchformer
 from vpype_sketchformer import DEFAULT_TEMPERATURE
-from vpype_sketchformer.checkpoint import Checkpoint
-from vpype_sketchformer.completion import complete
-from vpype_sketchformer.strokes import DRAW
+from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.completion import complete
+from vpype_sketchformer.sketch import DRAW
 
 CUTS = (0.1, 0.3, 0.5)
 #: Classes that completions are drawn from; the largest, so that test drawings abound.

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.batches import evaluation_batches
-from training.dataset import Dataset
+from training.baseline import Seed
+from training.data.batches import evaluation_batches
+from training.data.dataset import Dataset
 from training.evaluation import Figures
 from training.model import Sketchformer
-from training.seed import Seed
 
 #: How many of the largest classes have a row of their own, and how many of the worst.
 LARGEST, WORST = 40, 5

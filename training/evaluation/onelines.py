@@ -9,15 +9,15 @@ from functools import partial
 
 import numpy as np
 
-from training import dataset as datasets
+from training.data import dataset as datasets
 from training.evaluation import Figures
 from training.evaluation.samples import see, to_drawing
 from training.judge import Judge
 from vpype_sketchformer import DEFAULT_TEMPERATURE
-from vpype_sketchformer.checkpoint import Checkpoint
-from vpype_sketchformer.continuous import Limits, unbroken
-from vpype_sketchformer.sampling import sample
-from vpype_sketchformer.strokes import Sketch
+from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.oneline import Limits, unbroken
+from vpype_sketchformer.sketch import Sketch
 
 
 def rows(

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training import dataset as datasets
-from training.dataset import Dataset, Drawing, drawing_from_strokes
+from training.data import dataset as datasets
+from training.data.dataset import Dataset, Drawing, drawing_from_strokes
 from training.evaluation import Figures, metrics
 from training.judge import Judge, accuracy, look
-from vpype_sketchformer.checkpoint import Checkpoint
-from vpype_sketchformer.sampling import sample
-from vpype_sketchformer.strokes import DRAW, FRAME, Sketch
+from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.sketch import DRAW, FRAME, Sketch
 
 #: Judge whose features stand for a drawing in the distances.
 SIGHT = "raster"

@@ -16,7 +16,7 @@ import click
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.lookahead import layers_around
+from vpype_sketchformer.commands.support.pipeline import layers_around
 from vpype_sketchformer.plotters import axidraw as machine
 from vpype_sketchformer.plotters.job import MM, Job, JobError, JobFile
 

@@ -13,14 +13,14 @@ import click
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.drawing import PREFIX, page_is_free
-from vpype_sketchformer.commands.lettering import SIZE, check, extent, furnish, moved
-from vpype_sketchformer.commands.parameters import evaluate, require
-from vpype_sketchformer.sheet import CM
+from vpype_sketchformer.commands.support.document import PREFIX, page_is_free
+from vpype_sketchformer.commands.support.lettering import SIZE, check, extent, furnish, moved
+from vpype_sketchformer.commands.support.parameters import evaluate, require
+from vpype_sketchformer.layout.grid import CM
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.designs import Design
-    from vpype_sketchformer.packing import Spot
+    from vpype_sketchformer.layout.designs import Design
+    from vpype_sketchformer.layout.packing import Spot
 
 #: The page where none is set: what tattoo flash is drawn on.
 DEFAULT_PAGE = "11x14in"
@@ -176,7 +176,7 @@ def _flashsheet(
     given: Mapping[str, Any],
 ) -> vp.Document:
     """Gather designs, pack them, and put them on pages."""
-    from vpype_sketchformer.packing import Caption, PackingError, pack
+    from vpype_sketchformer.layout.packing import Caption, PackingError, pack
 
     values = evaluate(state, ctx, given)
     _check(ctx, values)
@@ -252,7 +252,12 @@ def _entries(ctx: click.Context, document: vp.Document, apart: float | None) -> 
     Raises:
         click.UsageError: There are none, or their lines are nowhere.
     """
-    from vpype_sketchformer.designs import Design, DesignError, require_finite, tell_apart
+    from vpype_sketchformer.layout.designs import (
+        Design,
+        DesignError,
+        require_finite,
+        tell_apart,
+    )
 
     layers = {
         lid: list(document.layers[lid])

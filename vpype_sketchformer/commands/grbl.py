@@ -17,15 +17,15 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.keys import Keys
-from vpype_sketchformer.commands.lookahead import layers_around
+from vpype_sketchformer.commands.support.keys import Keys
+from vpype_sketchformer.commands.support.pipeline import layers_around
 from vpype_sketchformer.plotters import gcode
 from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Layer, Progress, key
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.plotters.grbl import Wish
-    from vpype_sketchformer.plotters.grbl_link import Machine, Status
-    from vpype_sketchformer.plotters.grbl_plan import Plan
+    from vpype_sketchformer.plotters.grbl.link import Machine, Status
+    from vpype_sketchformer.plotters.grbl.plan import Plan
+    from vpype_sketchformer.plotters.grbl.plot import Wish
 
 #: Keys for jogging, the arrow keys as a terminal sends them, and where they lead.
 JOGS = {
@@ -171,7 +171,7 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
 
             vpype read sheet.svg forlayer grbl /dev/ttyUSB0 end
     """  # noqa: D301, D412, E501 -- click's \b, and vpype's way with examples
-    from vpype_sketchformer.plotters.grbl_link import MachineError
+    from vpype_sketchformer.plotters.grbl.link import MachineError
 
     try:
         if document.is_empty() and layers_around()[0]:
@@ -194,7 +194,7 @@ class _Session:
     """One run of the command: from the document to a finished or stopped plot."""
 
     def __init__(self, document: vp.Document, options: Mapping[str, Any]) -> None:
-        from vpype_sketchformer.plotters.grbl_plan import plan
+        from vpype_sketchformer.plotters.grbl.plan import plan
 
         self.options = options
         shown, finished = layers_around()
@@ -221,7 +221,7 @@ class _Session:
 
     def run(self) -> None:
         """Plot."""
-        from vpype_sketchformer.plotters.grbl_link import Machine
+        from vpype_sketchformer.plotters.grbl.link import Machine
 
         known = self._known() if self.options["resume"] else None
         if known is not None and known.complete:
@@ -321,7 +321,7 @@ class _Session:
 
     def _prepare(self, machine: Machine, progress: Progress) -> None:
         """Bring the machine to where it can plot: unlocked, its origin set."""
-        from vpype_sketchformer.plotters.grbl_link import MachineError
+        from vpype_sketchformer.plotters.grbl.link import MachineError
 
         if self.options["home"]:
             machine.home()
@@ -359,7 +359,7 @@ class _Session:
 
     def _set_origin(self, machine: Machine) -> None:
         """Let the user move the pen to the origin, and make it that."""
-        from vpype_sketchformer.plotters.grbl import raise_pen
+        from vpype_sketchformer.plotters.grbl.plot import raise_pen
 
         if not self.on_z:
             raise_pen(machine, self.plan)
@@ -370,7 +370,7 @@ class _Session:
 
     def _find_place(self, machine: Machine, status: Status, progress: Progress) -> None:
         """Make sure that the machine's origin is still that of the plot it goes on with."""
-        from vpype_sketchformer.plotters.grbl_link import MachineError
+        from vpype_sketchformer.plotters.grbl.link import MachineError
 
         if machine.settings.get(22):
             if progress.lost and not self.options["home"]:
@@ -395,8 +395,8 @@ class _Session:
 
     def _check(self, machine: Machine, plan: Plan) -> Any:
         """Check the job against the machine; return how long its lines take."""
-        from vpype_sketchformer.plotters.grbl import check_lines, check_travel
-        from vpype_sketchformer.plotters.grbl_plan import Kinematics, durations
+        from vpype_sketchformer.plotters.grbl.plan import Kinematics, durations
+        from vpype_sketchformer.plotters.grbl.plot import check_lines, check_travel
 
         status = machine.report()
         place = complex(*status.position[:2])
@@ -412,7 +412,7 @@ class _Session:
         self, plan: Plan, progress: Progress, seconds: Any, settings: Mapping[int, float]
     ) -> None:
         """Say what is going to be plotted and how long it takes."""
-        from vpype_sketchformer.plotters.grbl_plan import (
+        from vpype_sketchformer.plotters.grbl.plan import (
             Kinematics,
             drawn,
             durations,
@@ -442,7 +442,7 @@ class _Session:
     # --- the plot --------------------------------------------------------------------------
 
     def _plot(self, machine: Machine, plan: Plan, progress: Progress, seconds: Any) -> None:
-        from vpype_sketchformer.plotters.grbl import Plot
+        from vpype_sketchformer.plotters.grbl.plot import Plot
 
         with Keys() as keys, _Bar(seconds.sum(), progress) as bar:
             Plot(
@@ -475,7 +475,7 @@ def _jog(machine: Machine, *, on_z: bool) -> None:
     Raises:
         click.Abort: The user gives up.
     """
-    from vpype_sketchformer.plotters.grbl_link import STOP_JOG, RefusedError
+    from vpype_sketchformer.plotters.grbl.link import STOP_JOG, RefusedError
 
     step = STEPS["2"]
     with Keys() as keys:
@@ -501,7 +501,7 @@ def _jog(machine: Machine, *, on_z: bool) -> None:
 
 def _wish(pressed: str) -> Wish | None:
     """Return what a key stands for."""
-    from vpype_sketchformer.plotters.grbl import Wish
+    from vpype_sketchformer.plotters.grbl.plot import Wish
 
     return {
         " ": Wish.PAUSE,

@@ -13,11 +13,11 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.parameters import evaluate, require
-from vpype_sketchformer.sheet import CM
+from vpype_sketchformer.commands.support.parameters import evaluate, require
+from vpype_sketchformer.layout.grid import CM
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.continuous import Unbroken
+    from vpype_sketchformer.oneline import Unbroken
 
 
 @click.command()
@@ -97,7 +97,7 @@ def _oneline(
     given: Mapping[str, Any],
 ) -> vp.Document:
     """Turn the lines of layers into unbroken ones."""
-    from vpype_sketchformer.continuous import Limits, StrokeError, unbroken
+    from vpype_sketchformer.oneline import Limits, StrokeError, unbroken
 
     values = evaluate(state, ctx, given)
     for name in ("tolerance", "max_bridge"):

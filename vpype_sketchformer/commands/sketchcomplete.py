@@ -16,8 +16,8 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands import options
-from vpype_sketchformer.commands.drawing import (
+from vpype_sketchformer.commands.support import options
+from vpype_sketchformer.commands.support.document import (
     Run,
     add,
     extend_page,
@@ -26,16 +26,16 @@ from vpype_sketchformer.commands.drawing import (
     note,
     page_is_free,
 )
-from vpype_sketchformer.commands.lookahead import Place, PlacedCommand, layers_around
-from vpype_sketchformer.commands.parameters import evaluate, require
-from vpype_sketchformer.commands.progress import progress
-from vpype_sketchformer.sheet import CM, SLACK, TOLERANCE, Sheet, SheetError, plan_around
+from vpype_sketchformer.commands.support.parameters import evaluate, require
+from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand, layers_around
+from vpype_sketchformer.commands.support.progress import progress
+from vpype_sketchformer.layout.grid import CM, SLACK, TOLERANCE, Sheet, SheetError, plan_around
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vpype_sketchformer.completion import Completion
-    from vpype_sketchformer.strokes import Sketch
+    from vpype_sketchformer.model.completion import Completion
+    from vpype_sketchformer.sketch import Sketch
 
 Box = tuple[float, float, float, float]
 
@@ -63,7 +63,7 @@ class _Run(Run):
         values: Mapping[str, Any],
     ) -> Completion:
         """Draw the next completions; each depends on its own number only."""
-        from vpype_sketchformer.completion import complete
+        from vpype_sketchformer.model.completion import complete
 
         seed, first = values["seed"], self.drawn[values["seed"]]
         with progress(count) as advance:
@@ -340,7 +340,7 @@ def _strokes(
     place: Place,
 ) -> list[NDArray[np.float64]]:
     """Return the lines as strokes of x, y, fit to begin with."""
-    from vpype_sketchformer.completion import CompletionError, bounds, clean
+    from vpype_sketchformer.model.completion import CompletionError, bounds, clean
 
     lines = itertools.chain.from_iterable(beginning.values())
     try:

@@ -17,8 +17,8 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands import options
-from vpype_sketchformer.commands.drawing import (
+from vpype_sketchformer.commands.support import options
+from vpype_sketchformer.commands.support.document import (
     PREFIX,
     Run,
     add,
@@ -29,13 +29,13 @@ from vpype_sketchformer.commands.drawing import (
     page_is_free,
     require_lengths,
 )
-from vpype_sketchformer.commands.lookahead import Place, PlacedCommand
-from vpype_sketchformer.commands.parameters import evaluate, require, varies
-from vpype_sketchformer.commands.progress import progress
-from vpype_sketchformer.sheet import CM, TOLERANCE, Sheet, SheetError, plan, plan_inside
+from vpype_sketchformer.commands.support.parameters import evaluate, require, varies
+from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand
+from vpype_sketchformer.commands.support.progress import progress
+from vpype_sketchformer.layout.grid import CM, TOLERANCE, Sheet, SheetError, plan, plan_inside
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.strokes import Sketch
+    from vpype_sketchformer.sketch import Sketch
 
 #: The longest side of a sketch while its strokes are joined.
 JOINING_SIZE = 10 * CM
@@ -81,7 +81,7 @@ class _Run(Run):
 
     def draw(self, drawing: _Drawing, numbers: range) -> list[Sketch]:
         """Draw the sketches of these numbers; each depends on its own number only."""
-        from vpype_sketchformer.sampling import sample
+        from vpype_sketchformer.model.sampling import sample
 
         classes = drawing.classes
         with progress(len(numbers)) as advance:
@@ -316,7 +316,7 @@ def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
 
     That is done at one size, so that a sketch is the same line at all of them.
     """
-    from vpype_sketchformer.continuous import Limits, unbroken
+    from vpype_sketchformer.oneline import Limits, unbroken
 
     if not sketch.strokes:
         return sketch

@@ -15,11 +15,11 @@ import click
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands import options
-from vpype_sketchformer.commands.drawing import Run, add, note
-from vpype_sketchformer.commands.lookahead import Place, PlacedCommand, layers_around
-from vpype_sketchformer.commands.parameters import evaluate, require
-from vpype_sketchformer.strokes import Sketch
+from vpype_sketchformer.commands.support import options
+from vpype_sketchformer.commands.support.document import Run, add, note
+from vpype_sketchformer.commands.support.parameters import evaluate, require
+from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand, layers_around
+from vpype_sketchformer.sketch import Sketch
 
 if TYPE_CHECKING:
     from vpype_sketchformer.sketchpad.pad import Pad

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer.reading import Prefix, Reading
-from vpype_sketchformer.strokes import DRAW
-from vpype_sketchformer.transformer import ANY_STROKES, Transformer, log_likelihood
+from vpype_sketchformer.model.prefix import Prefix, Reading
+from vpype_sketchformer.model.transformer import ANY_STROKES, Transformer, log_likelihood
+from vpype_sketchformer.sketch import DRAW
 
 #: Points by which all classes are compared.
 FIRST = 8

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
-from vpype_sketchformer.completion import CompletionError
+from vpype_sketchformer.model.completion import CompletionError
 from vpype_sketchformer.sketchpad.keeping import Kept, Shelf, as_text
 from vpype_sketchformer.sketchpad.pad import (
     WAYS,

@@ -13,8 +13,9 @@ import numpy as np
 import vpype as vp
 from numpy.typing import NDArray
 
-from vpype_sketchformer.checkpoint import Checkpoint
-from vpype_sketchformer.completion import (
+from vpype_sketchformer.layout.grid import TOLERANCE
+from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.completion import (
     LONGEST_PREFIX,
     TYPICAL_SHARE,
     Placement,
@@ -25,14 +26,13 @@ from vpype_sketchformer.completion import (
     score,
     simplify,
 )
-from vpype_sketchformer.reading import Prefix, Readings
-from vpype_sketchformer.sampling import grow
-from vpype_sketchformer.sheet import TOLERANCE
+from vpype_sketchformer.model.prefix import Prefix, Readings
+from vpype_sketchformer.model.sampling import grow
+from vpype_sketchformer.model.transformer import ONE_STROKE, TYPICAL, Transformer
+from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION
 from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
 from vpype_sketchformer.sketchpad.pad import Box, joined
 from vpype_sketchformer.smoothing import smooth
-from vpype_sketchformer.strokes import FRAME, SIMPLIFICATION
-from vpype_sketchformer.transformer import ONE_STROKE, TYPICAL, Transformer
 
 Stroke = NDArray[np.float64]
 

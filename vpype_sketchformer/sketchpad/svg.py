@@ -8,7 +8,7 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 import vpype as vp
 
-from vpype_sketchformer.sheet import TOLERANCE
+from vpype_sketchformer.layout.grid import TOLERANCE
 from vpype_sketchformer.sketchpad.pad import (
     FARTHEST,
     MOST_POINTS,

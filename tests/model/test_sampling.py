@@ -1,0 +1,133 @@
+"""Sampling: one seed one drawing, temperature, guidance, limits; judged from outside."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import distributions
+
+from vpype_sketchformer.model.checkpoint import Checkpoint, load
+from vpype_sketchformer.model.sampling import draw_offsets, sample
+from vpype_sketchformer.model.transformer import Mixture
+from vpype_sketchformer.sketch import Sketch
+
+TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return load(TINY)
+
+
+def seeds(count: int, entropy: int = 7) -> list[np.random.SeedSequence]:
+    return np.random.SeedSequence(entropy).spawn(count)
+
+
+def same(a: Sketch, b: Sketch) -> bool:
+    return len(a.strokes) == len(b.strokes) and all(
+        np.array_equal(s, t) for s, t in zip(a.strokes, b.strokes, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"guidance": 2.0}, {"best_of": 3}, {"one_line": True}]
+)
+def test_one_seed_gives_one_drawing_whatever_the_batch(
+    checkpoint: Checkpoint, options: dict[str, float]
+) -> None:
+    names = [checkpoint.classes[i] for i in (3, 50, 120, 200) for _ in range(10)]
+    together = sample(checkpoint, names, seeds(40), temperature=0.6, **options)
+    for i in (0, 7, 39):
+        alone = sample(
+            checkpoint, names[i : i + 1], seeds(40)[i : i + 1], temperature=0.6, **options
+        )
+        assert same(alone[0], together[i])
+    other = sample(checkpoint, names[:1], seeds(1, entropy=8), temperature=0.6, **options)
+    assert not same(other[0], together[0])
+
+
+def test_more_sketches_than_a_batch_holds(checkpoint: Checkpoint) -> None:
+    counted: list[int] = []
+    names = ["cat"] * 300
+    sketches = sample(checkpoint, names, seeds(300), temperature=0.5, progress=counted.append)
+    assert len(sketches) == sum(counted) == 300
+    (last,) = sample(checkpoint, names[-1:], seeds(300)[-1:], temperature=0.5)
+    assert same(last, sketches[-1])
+
+
+def test_sketches_keep_to_the_limits(checkpoint: Checkpoint) -> None:
+    short = replace(checkpoint, config=replace(checkpoint.config, context=12))
+    sketches = sample(short, ["cat"] * 50, seeds(50), temperature=1.0)
+    points = [sum(len(stroke) for stroke in sketch.strokes) for sketch in sketches]
+    assert max(points) == 12
+    assert all(sketch.finished for sketch, n in zip(sketches, points, strict=True) if n < 12)
+    assert any(not sketch.finished for sketch in sketches)
+    assert all(len(stroke) >= 2 for sketch in sketches for stroke in sketch.strokes[:-1])
+
+
+def test_one_line_never_lifts_the_pen(checkpoint: Checkpoint) -> None:
+    sketches = sample(checkpoint, ["cat"] * 30, seeds(30), temperature=1.0, one_line=True)
+    assert {len(sketch.strokes) for sketch in sketches} == {1}
+
+
+def test_best_of_prefers_what_the_class_speaks_for(checkpoint: Checkpoint) -> None:
+    """The first of best-of's candidates is the drawing without it, and often not the best."""
+    plain = sample(checkpoint, ["sun"] * 20, seeds(20), temperature=0.8)
+    best = sample(checkpoint, ["sun"] * 20, seeds(20), temperature=0.8, best_of=4)
+    kept = sum(same(a, b) for a, b in zip(plain, best, strict=True))
+    assert 0 < kept < 20
+
+
+@pytest.fixture(scope="module")
+def mixture() -> Mixture:
+    output = np.random.default_rng(5).normal(size=(1, 6 * 4)).astype(np.float32)
+    return Mixture.from_output(output, -3.0)
+
+
+def draw(mixture: Mixture, temperature: float, count: int = 20000) -> np.ndarray:
+    numbers = np.random.default_rng(6).random((1, count, 3))
+    return draw_offsets(mixture, numbers, temperature)[0]
+
+
+def oracle(mixture: Mixture, temperature: float) -> distributions.Distribution:
+    factor = torch.zeros(1, 4, 2, 2, dtype=torch.float64)
+    scales = np.exp(mixture.log_scales.astype(float)) * np.sqrt(temperature)
+    factor[..., 0, 0] = torch.from_numpy(scales[..., 0])
+    factor[..., 1, 1] = torch.from_numpy(scales[..., 1])
+    factor[..., 1, 0] = torch.from_numpy(mixture.shears.astype(float)) * np.sqrt(temperature)
+    logits = torch.from_numpy(mixture.logits.astype(float)) / temperature
+    means = torch.from_numpy(mixture.means.astype(float))
+    return distributions.MixtureSameFamily(
+        distributions.Categorical(logits=logits),
+        distributions.MultivariateNormal(means, scale_tril=factor),
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_offsets_follow_the_distribution(mixture: Mixture, temperature: float) -> None:
+    torch.manual_seed(0)
+    expected = oracle(mixture, temperature).sample((20000,))[:, 0].numpy()
+    drawn = draw(mixture, temperature)
+    for direction in ([1, 0], [0, 1], [1, 1], [1, -1]):
+        test = stats.ks_2samp(drawn @ direction, expected @ direction)
+        assert test.pvalue > 1e-4
+
+
+def test_guidance_moves_sketches_towards_their_class(checkpoint: Checkpoint) -> None:
+    """The class's own log-likelihood ratio, the measure of best-of, rises with guidance."""
+    from vpype_sketchformer.model import sampling
+
+    def mean_score(guidance: float) -> float:
+        style = sampling._Style(1.0, 1.0, guidance, False, scored=True)
+        network = sampling.Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
+        label = checkpoint.classes.index("circle")
+        tasks = [sampling._Task(i, label, np.random.default_rng([1, i])) for i in range(100)]
+        scores = [score for _, score, _ in sampling._draw(network, tasks, style)]
+        return float(np.mean(scores))
+
+    assert mean_score(3.0) > mean_score(1.0) + 0.01

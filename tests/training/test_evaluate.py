@@ -1,0 +1,393 @@
+"""Measuring a model: the distances against closed forms, the commands on real drawings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import torch
+from click.testing import CliRunner, Result
+from scipy.spatial import cKDTree
+
+from training import baseline, distill, judge
+from training.data import dataset as datasets
+from training.data.readers import read_ndjson
+from training.evaluate import main as evaluate
+from training.evaluation import metrics, samples
+from training.evaluation.likelihood import likelihood
+from training.export import main as export
+from training.export import to_checkpoint
+from training.model import Sketchformer
+from vpype_sketchformer.model.checkpoint import load, save
+from vpype_sketchformer.model.transformer import ModelConfig
+from vpype_sketchformer.sketch import DRAW, END
+
+QUICKDRAW = Path(__file__).parents[3] / "shared" / "data" / "quickdraw"
+CLASSES = ("bicycle", "circle", "ladder")
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset file of real drawings."""
+    drawings = [
+        drawing
+        for name in CLASSES
+        for drawing in islice(read_ndjson(QUICKDRAW / f"{name}.ndjson"), 250)
+    ]
+    path = tmp_path_factory.mktemp("data") / "few.safetensors"
+    datasets.save(drawings, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of judges that have seen the drawings a few times, and of a newborn model."""
+    torch.manual_seed(0)
+    out = tmp_path_factory.mktemp("judges")
+    for kind in judge.KINDS:
+        path = out / f"{kind}.safetensors"
+        words = [kind, str(data), "-o", str(path), "--passes", "6"]
+        result = CliRunner().invoke(judge.main, words)
+        assert result.exit_code == 0, result.output
+        assert float(result.output.split("drawings, ")[1].split("%")[0]) > 60
+    model = Sketchformer(ModelConfig(32, 2, 1, 128, 4, 16, 256), len(CLASSES), scale=30.0)
+    save(to_checkpoint(model, CLASSES, {}), out / "newborn.safetensors")
+    return out
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(evaluate, [str(word) for word in words])
+
+
+def test_samples_of_a_newborn_model_are_told_from_real_drawings(
+    data: Path, folder: Path
+) -> None:
+    words = ("--part", "samples", "--per-class", "5", "--seeds", "2", "--temperature", "1")
+    result = run(folder / "newborn.safetensors", data, "--judges", folder, *words)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.output.splitlines()[-1])["samples"]
+    real, newborn = figures["real"]["mean"], figures["t 1"]["mean"]
+    assert real["raster top 1"] > newborn["raster top 1"] + 0.2
+    assert real["FID"] < newborn["FID"]
+    assert real["KID x1000"] < newborn["KID x1000"]
+    assert real["recall"] > newborn["recall"]
+    assert real["ink"] < newborn["ink"]
+    assert 0 <= newborn["ended"] <= 1
+
+
+def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> None:
+    result = run(folder / "newborn.safetensors", data, "--part", "likelihood")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.output.splitlines()[-1])["likelihood"]
+    test = datasets.load(data)
+    points = test.lengths[test.of("test")].sum()
+    assert rows["all points"]["points"] == points
+    per_class = [rows[name]["total"] for name in CLASSES]
+    assert rows["3 classes"]["total"] == pytest.approx(np.mean(per_class))
+    assert [name for name in rows if name in CLASSES] == [
+        CLASSES[i] for i in np.argsort(-np.array(per_class))
+    ]
+
+
+def test_one_lines(data: Path, folder: Path) -> None:
+    words = ("--part", "one-line", "--per-class", "2", "--judges", folder)
+    result = run(folder / "newborn.safetensors", data, *words)
+    assert result.exit_code == 0, result.output
+    ways = json.loads(result.output.splitlines()[-1])["one-line"]
+    assert ways["any strokes"]["one stroke"] < 1
+    assert ways["pen stays down"]["one stroke"] == ways["joined"]["one stroke"] == 1
+    assert ways["joined"]["ink"] > ways["any strokes"]["ink"]  # nothing lost, some retraced
+
+
+def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) -> None:
+    scores, out = tmp_path / "scores.txt", tmp_path / "mine.safetensors"
+    newborn = folder / "newborn.safetensors"
+    printed = run(newborn, data, "--part", "likelihood").output
+    scores.write_text(printed)
+    result = CliRunner().invoke(export, [str(newborn), str(scores), "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    expected = json.loads(printed.splitlines()[-1])["likelihood"]
+    assert load(out).metadata["scores"] == {"likelihood": expected}
+    again = run(out, data, "--part", "likelihood").output
+    assert json.loads(again.splitlines()[-1])["likelihood"] == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--part", "samples", "--per-class", "1"), "too few"),
+        (("--temperature", "nan"), "not a finite number"),
+        (("--guidance", "inf"), "not a finite number"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    data: Path, folder: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = run(folder / "newborn.safetensors", data, *words, "--judges", folder)
+    assert result.exit_code == 2
+    assert said in result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize("part", ["likelihood", "completion"])
+def test_data_without_test_drawings_are_refused(
+    data: Path, folder: Path, tmp_path: Path, part: str
+) -> None:
+    dataset = datasets.load(data)
+    kept = [dataset.drawing(int(index)) for index in dataset.of("train")]
+    datasets.save(kept, tmp_path / "train.safetensors")
+    result = run(
+        folder / "newborn.safetensors", tmp_path / "train.safetensors", "--part", part
+    )
+    assert result.exit_code == 2
+    assert "test drawings" in result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "not JSON"),
+        ("12 %", "not JSON"),
+        ('{"model": "another"}', "not what"),
+        ("1", "not"),
+    ],
+)
+def test_other_scores_are_refused(folder: Path, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "scores.txt").write_text(text)
+    words = [folder / "newborn.safetensors", tmp_path / "scores.txt", "-o", tmp_path / "x"]
+    result = CliRunner().invoke(export, [str(word) for word in words])
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not (tmp_path / "x").exists()
+
+
+def test_likelihood_is_that_of_torch_distributions(data: Path) -> None:
+    """The seed's mixture and pen, written again with torch's own distributions."""
+    dataset = datasets.load(data)
+    torch.manual_seed(1)
+    network = baseline.Seed(16, 2, 1, 3, len(CLASSES), 30.0).eval()
+    seen = []
+    network.losses = lambda batch, inner=network.losses: seen.append(batch) or inner(batch)  # type: ignore[method-assign,misc]
+    scores = likelihood(network, dataset, dataset.of("valid")[:7]).mean()
+    nats = points = 0.0
+    for batch in seen:
+        offsets = batch.offsets / 30.0
+        x = network.stroke(offsets[:, :-1]) + network.pen(batch.pens[:, :-1])
+        x = torch.cat([network.start(batch.labels)[:, None], x], dim=1)
+        x = network.norm(network.blocks(x + network.position(torch.arange(x.shape[1]))))
+        logits, mx, my, sx, sy, shear = network.mixture(x).unflatten(-1, (6, 3)).unbind(-2)
+        floor = baseline.NO_FLOOR
+        sx, sy = (floor + torch.nn.functional.softplus(s - floor) for s in (sx, sy))
+        lower = torch.stack([sx.exp(), torch.zeros_like(sx), shear, sy.exp()], dim=-1)
+        components = torch.distributions.MultivariateNormal(
+            torch.stack([mx, my], dim=-1), scale_tril=lower.unflatten(-1, (2, 2))
+        )
+        mixture = torch.distributions.MixtureSameFamily(
+            torch.distributions.Categorical(logits=logits), components
+        )
+        pens = torch.distributions.Categorical(logits=network.pen_out(x))
+        log = mixture.log_prob(offsets) - 2 * np.log(30.0) + pens.log_prob(batch.pens)
+        nats -= float((log * batch.real).sum().detach())
+        points += float(batch.real.sum())
+    assert scores["total"] == pytest.approx(nats / points, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("missing", "DATA"), "no model 'missing'"),
+        (("quickdraw", "DATA"), "different classes"),
+        (("NEWBORN", "NEWBORN"), "not a dataset"),
+        (("BROKEN.pt", "DATA"), "cannot be read as the state of a run"),
+        (("NEWBORN", "DATA", "--part", "samples"), "judge of other classes"),
+        (("NEWBORN", "DATA", "--part", "samples", "--judges", "CUT"), "cannot be read"),
+    ],
+)
+def test_bad_input(
+    words: tuple[str, ...], says: str, data: Path, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 cut")
+    whole = (folder / "raster.safetensors").read_bytes()
+    (tmp_path / "raster.safetensors").write_bytes(whole[: len(whole) // 2])
+    paths = {
+        "DATA": data,
+        "NEWBORN": folder / "newborn.safetensors",
+        "BROKEN.pt": tmp_path / "broken.pt",
+        "CUT": tmp_path,
+    }
+    result = run(*(paths.get(word, word) for word in words))
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def test_frechet_distance_of_gaussians() -> None:
+    """Against the closed form for independent coordinates."""
+    scales = np.array([0.5, 1.0, 2.0])
+    a = RNG.normal(0.0, 1.0, (200_000, 3))
+    b = RNG.normal(0.0, 1.0, (200_000, 3)) * scales + [1.0, 0.0, -2.0]
+    expected = 1.0 + 4.0 + ((scales - 1.0) ** 2).sum()
+    assert metrics.frechet(a, b) == pytest.approx(expected, abs=0.05)
+    assert metrics.frechet(a, a) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_kernel_distance_is_unbiased() -> None:
+    same = [metrics.kernel_distance(*RNG.normal(size=(2, 40, 4))) for _ in range(400)]
+    assert abs(np.mean(same)) < 4 * np.std(same) / 20
+    assert metrics.kernel_distance(RNG.normal(size=(50, 4)), RNG.normal(2, 1, (50, 4))) > 1
+
+
+def test_precision_and_recall() -> None:
+    """A part of a shape is precise and not complete; another place is neither."""
+    real = RNG.random((2000, 2))
+    part = RNG.random((2000, 2)) * [0.5, 1.0]
+    precision, recall = metrics.precision_recall(real, part)
+    assert precision > 0.95
+    assert recall == pytest.approx(0.5, abs=0.05)
+    assert metrics.precision_recall(real, part + 5.0) == (0.0, 0.0)
+
+
+def test_copies_are_nearer_than_others() -> None:
+    references, labels = RNG.normal(size=(60, 5)), np.repeat([0, 1, 2], 20)
+    drawings = np.concatenate([references[:3], RNG.normal(size=(9, 5))])
+    distances = metrics.nearest(drawings, np.repeat([0, 1, 2], [3, 4, 5]), references, labels)
+    assert np.all(distances[:3] == 0.0)
+    tree = cKDTree(references[20:40])
+    np.testing.assert_allclose(distances[3:7], tree.query(drawings[3:7])[0])
+
+
+def test_spread_distance_is_the_shift_in_deviations() -> None:
+    real = scipy.stats.norm(3.0, 2.0).rvs(5000, random_state=1)
+    assert metrics.spread_distance(real, real + real.std()) == pytest.approx(1.0)
+
+
+def test_references_are_never_test_drawings(data: Path) -> None:
+    dataset = datasets.load(data)
+    for split in ("train", "valid"):
+        chosen = samples.references(dataset, split)
+        assert np.all(dataset.splits[chosen] == datasets.SPLITS.index(split))
+        assert len(set(chosen)) == len(chosen)
+        of_split = np.bincount(dataset.labels[dataset.of(split)])
+        assert (
+            np.bincount(dataset.labels[chosen]).tolist() == np.minimum(of_split, 200).tolist()
+        )
+    first, second = samples.real_drawings(dataset, 4, 256)
+    assert not set(first) & set(second)
+    assert np.all(dataset.splits[[*first, *second]] == datasets.SPLITS.index("test"))
+    assert np.bincount(dataset.labels[first]).tolist() == [4, 4, 4]
+
+
+def test_copies_are_told_from_drawings(data: Path, folder: Path) -> None:
+    dataset = datasets.load(data)
+    judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
+    originals = samples.references(dataset, "train")
+    held_out = samples.references(dataset, "valid")
+    counts = np.bincount(dataset.labels[held_out])
+    as_many = [
+        row
+        for label, count in enumerate(counts)
+        for row in originals[dataset.labels[originals] == label][:count]
+    ]
+    first, second = samples.real_drawings(dataset, 5, 256)
+    training, unseen, real, other, copies = (
+        samples.see(dataset, chosen, judges)
+        for chosen in (originals, held_out, first, second, np.array(as_many))
+    )
+    copied = samples.compare(copies, real, training, unseen)
+    assert copied["nearest"] == pytest.approx(0, abs=1e-3)
+    assert copied["near"] == 1
+    assert copied["copying"] == 1
+    assert samples.compare(unseen, real, training, unseen)["copying"] == 0
+    assert samples.compare(real, real, training, unseen)["near"] <= 1 / 15
+    apart = samples.compare(other, real, training, unseen)
+    assert apart["near"] < 0.3
+    assert 0.1 < apart["copying"] < 0.9
+
+
+def test_pictures_show_all_strokes() -> None:
+    """A picture is dark where the drawing is, and keeps the proportions."""
+    drawing = datasets.drawing_from_strokes([[(0, 0), (255, 0)], [(128, 127)]], "t")
+    picture = judge.draw(drawing.points, drawing.pen)
+    assert picture.shape == (judge.SIZE, judge.SIZE)
+    rows, columns = np.nonzero(picture > 100)
+    assert np.ptp(columns) == pytest.approx(judge.SIZE - 2 * judge.MARGIN, abs=2)
+    assert np.ptp(rows) == pytest.approx((judge.SIZE - 2 * judge.MARGIN) / 2, abs=2)
+    dot = picture[rows.max(), columns[rows == rows.max()]]
+    assert len(dot) <= 3
+
+
+def test_distilled_drawings_are_what_the_judge_recognises(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "typical.safetensors"
+    words = (folder / "newborn.safetensors", data, "-o", out, "--per-class", 6)
+    result = CliRunner().invoke(distill.main, [*map(str, words), "--judges", str(folder)])
+    assert result.exit_code == 0, result.output
+    real, both = datasets.load(data), datasets.load(out)
+    count = len(real)
+    np.testing.assert_array_equal(both.points[: len(real.points)], real.points)
+    np.testing.assert_array_equal(both.splits[:count], real.splits)
+    assert not both.typical[:count].any()
+    assert both.typical[count:].all()
+    typical = np.arange(count, len(both))
+    assert 0 < len(typical) < 18, "scribbles, and some answer must be right by chance"
+    judged = judge.load(folder / "raster.safetensors", both)
+    _, logits = judge.look(judged, both, typical)
+    np.testing.assert_array_equal(logits.argmax(axis=1), both.labels[typical])
+
+
+def test_a_drawing_is_cut_where_the_judge_is_sure_of_it(data: Path, folder: Path) -> None:
+    dataset = datasets.load(data)
+    judged = judge.load(folder / "raster.safetensors", dataset)
+    cuts = 0
+    for drawing in map(dataset.drawing, range(60)):
+        beginning = distill.cut(drawing, dataset, judged)
+        ends = np.flatnonzero(drawing.pen != DRAW) + 1
+        if beginning is None:
+            continue
+        cuts += 1
+        count = len(beginning.pen)
+        assert count in ends[:-1]
+        np.testing.assert_array_equal(beginning.points, drawing.points[:count])
+        np.testing.assert_array_equal(beginning.pen[:-1], drawing.pen[: count - 1])
+        assert beginning.pen[-1] == END
+        assert distill.recognised([beginning], dataset, judged)
+        # No shorter one is as sure.
+        shorter = [
+            datasets.Drawing(drawing.points[:end], drawing.pen[:end], drawing.label)
+            for end in [*ends[ends < count], count]
+        ]
+        packed = datasets.pack(shorter, dataset.classes)
+        _, logits = judge.look(judged, packed, np.arange(len(packed)))
+        trust = scipy.special.softmax(logits.astype(float), axis=1)[:, packed.labels[0]]
+        assert (trust[:-1] < trust[-1]).all()
+    assert cuts > 5
+
+
+def test_endless_drawings_are_kept_up_to_a_cut(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    """Of a model that never ends all that is kept was cut, and ends nevertheless."""
+    model = load(folder / "newborn.safetensors")
+    bias = np.array([0.0, 0.0, -30.0], np.float32)
+    endless = replace(model, tensors={**model.tensors, "pen_out.bias": bias})
+    save(endless, tmp_path / "endless.safetensors")
+    out = tmp_path / "ending.safetensors"
+    words = [tmp_path / "endless.safetensors", data, "-o", out, "--per-class", 6, "--cut"]
+    options = ["--guidance", 1, "--judges", folder]
+    result = CliRunner().invoke(distill.main, [*map(str, words + options)])
+    assert result.exit_code == 0, result.output
+    assert "of 18 drawings that did not end are cut" in result.output
+    both = datasets.load(out)
+    kept = [both.drawing(index) for index in np.flatnonzero(both.typical)]
+    assert kept
+    assert len(kept) % distill.CUT_TIMES == 0
+    for drawing in kept:
+        assert drawing.pen[-1] == END
+        assert len(drawing.pen) < model.config.longest

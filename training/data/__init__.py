@@ -1,0 +1,1 @@
+"""Drawings: readers, the dataset file, batches."""

@@ -1,0 +1,188 @@
+"""From a dataset file to padded batches.
+
+Everything random hangs on (seed, epoch) or (seed, step) alone, so a run that resumes at a step
+draws the same batches as one that never stopped, on any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.data.dataset import Dataset
+from training.model import Batch
+from vpype_sketchformer.model.transformer import (
+    ANY_STROKES,
+    ONE_STROKE,
+    SEVERAL_STROKES,
+    TYPICAL,
+    describe,
+)
+from vpype_sketchformer.sketch import DRAW
+
+#: Drawings are sorted by length within chunks of this many, so that batches pad little.
+CHUNK = 8192
+#: Share of an epoch that is typical drawings, where some are marked.
+TYPICAL_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to drawings in training.
+
+    Attributes:
+        mirror: Share of drawings whose left and right are swapped.
+        stretch: One axis shrinks by up to this share; the longer side stays 255.
+        hide_label: Share of drawings whose class is hidden (for guidance).
+        tell_strokes: Share of drawings that tell whether they are one stroke.
+        tell_typical: Share of drawings that pass for typical where none is marked as such.
+    """
+
+    mirror: float = 0.0
+    stretch: float = 0.0
+    hide_label: float = 0.0
+    tell_strokes: float = 0.0
+    tell_typical: float = 0.0
+
+
+PLAIN = Augmentation()
+
+
+def offset_scale(dataset: Dataset, indices: NDArray[np.int64]) -> float:
+    """Standard deviation of the offsets, both axes together, in pixels."""
+    steps = np.diff(dataset.points.astype(np.float32), axis=0)
+    inner = np.ones(len(dataset.points), bool)
+    inner[dataset.starts[1:] - 1] = False  # the step into the next drawing
+    chosen = np.zeros(len(dataset), bool)
+    chosen[indices] = True
+    inner &= np.repeat(chosen, dataset.lengths)
+    return float(steps[inner[:-1]].std())
+
+
+def epoch_order(
+    dataset: Dataset, indices: NDArray[np.int64], balance: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw the drawings of one epoch, shuffled.
+
+    Classes come in proportion to n ** balance (1: as they are, 0: all alike). A class that
+    is wanted r times its size gives each drawing floor(r) or ceil(r) times. Typical drawings,
+    where there are any, are ``TYPICAL_SHARE`` of all.
+    """
+    labels = dataset.labels[indices]
+    sizes = np.bincount(labels, minlength=len(dataset.classes)).astype(np.float64)
+    wanted = np.where(sizes > 0, sizes, 1.0) ** (balance - 1.0)
+    rates = wanted[labels]
+    typical = dataset.typical[indices]
+    if typical.any() and not typical.all():
+        rates[typical] *= TYPICAL_SHARE / rates[typical].sum()
+        rates[~typical] *= (1 - TYPICAL_SHARE) / rates[~typical].sum()
+    rates *= len(indices) / rates.sum()
+    counts = np.floor(rates + rng.random(len(indices))).astype(np.int64)
+    order = np.repeat(indices, counts)
+    rng.shuffle(order)
+    return order
+
+
+def cut_batches(
+    lengths: NDArray[np.int64], order: NDArray[np.int64], points: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Cut drawings into batches of similar length and at most ``points`` padded points."""
+    batches: list[NDArray[np.int64]] = []
+    for begin in range(0, len(order), CHUNK):
+        chunk = order[begin : begin + CHUNK]
+        chunk = chunk[np.argsort(lengths[chunk], kind="stable")]
+        first = 0
+        for last in range(1, len(chunk) + 1):
+            longest = lengths[chunk[last]] if last < len(chunk) else np.inf
+            if longest * (last + 1 - first) > points:
+                batches.append(chunk[first:last])
+                first = last
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def training_batches(
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    *,
+    points: int,
+    balance: float,
+    augmentation: Augmentation,
+    seed: int,
+    first_step: int = 0,
+) -> Iterator[Batch]:
+    """Yield batches for ever, beginning with the one of ``first_step``."""
+    step, epoch = 0, 0
+    while True:
+        rng = np.random.default_rng([seed, 0, epoch])
+        order = epoch_order(dataset, indices, balance, rng)
+        for batch in cut_batches(dataset.lengths, order, points, rng):
+            if step >= first_step:
+                yield make_batch(
+                    dataset, batch, augmentation, np.random.default_rng([seed, 1, step])
+                )
+            step += 1
+        epoch += 1
+
+
+def evaluation_batches(
+    dataset: Dataset, indices: NDArray[np.int64], points: int, seed: int = 0
+) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """Yield each drawing once, plain, with its index."""
+    rng = np.random.default_rng([seed, 2])
+    order = indices[np.argsort(dataset.lengths[indices], kind="stable")]
+    for batch in cut_batches(dataset.lengths, order, points, rng):
+        yield batch, make_batch(dataset, batch, PLAIN, rng)
+
+
+def make_batch(
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+) -> Batch:
+    """Pad, augment and describe drawings.
+
+    Targets are dequantised (uniform noise of one pixel, since coordinates are whole
+    pixels); what the network reads is exact.
+    """
+    lengths = dataset.lengths[indices]
+    n, longest = len(indices), int(lengths.max())
+    columns = np.arange(longest)
+    real = columns < lengths[:, None]  # (n, T)
+    gather = np.minimum(dataset.starts[indices][:, None] + columns, len(dataset.pen) - 1)
+    positions = dataset.points[gather].astype(np.float32)
+    pens = np.where(real, dataset.pen[gather], 0).astype(np.int64)
+    if augmentation.mirror:
+        turned = rng.random(n) < augmentation.mirror
+        widths = np.where(real, positions[..., 0], 0.0).max(axis=1)
+        positions[turned, :, 0] = widths[turned, None] - positions[turned, :, 0]
+    if augmentation.stretch:
+        factors = np.ones((n, 2), np.float32)
+        factors[np.arange(n), rng.integers(2, size=n)] -= rng.random(n) * augmentation.stretch
+        positions = positions * factors[:, None]
+        extents = np.where(real[..., None], positions, 0.0).max(axis=(1, 2))
+        extents = np.maximum(extents, 1.0)  # a lone dot has none
+        positions = np.rint(positions * (255.0 / extents)[:, None, None]).astype(np.float32)
+    features, offsets = describe(positions, pens)
+    labels = dataset.labels[indices].copy()
+    labels[rng.random(n) < augmentation.hide_label] = len(dataset.classes)
+    lifts = (real & (pens != DRAW)).sum(axis=1)
+    strokes = np.where(lifts == 1, ONE_STROKE, SEVERAL_STROKES)
+    strokes[rng.random(n) >= augmentation.tell_strokes] = ANY_STROKES
+    if dataset.typical.any():
+        strokes[dataset.typical[indices]] = TYPICAL
+    elif augmentation.tell_typical:
+        strokes[rng.random(n) < augmentation.tell_typical] = TYPICAL
+    noise = rng.random(offsets.shape, dtype=np.float32) - np.float32(0.5)
+    return Batch(
+        labels=torch.from_numpy(labels),
+        strokes=torch.from_numpy(strokes),
+        features=torch.from_numpy(features),
+        offsets=torch.from_numpy(offsets + noise),
+        pens=torch.from_numpy(pens),
+        real=torch.from_numpy(real),
+    )

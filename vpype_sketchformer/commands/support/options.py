@@ -1,0 +1,138 @@
+"""Options of the commands that draw with a model, and what their values may be."""
+
+# mypy: disallow-untyped-decorators=False
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import numpy as np
+import vpype_cli
+
+from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer.commands.support.parameters import require
+
+DEFAULT_MODEL = "quickdraw"
+
+#: The highest temperature: beyond it nothing is left of a drawing.
+MAX_TEMPERATURE = 2.0
+MAX_GUIDANCE = 10.0
+
+
+def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Draw a seed from vpype's own generator and note it in the command line.
+
+    `write` stores the command line in the file, which then tells how to draw it again. It is
+    the context object of vpype's command group, and read when the next commands are parsed.
+    """
+    if value is not None or ctx.resilient_parsing:
+        return value
+    seed = int(np.random.randint(2**31))  # noqa: NPY002 -- what `vpype --seed` seeds
+    if ctx.parent is not None and isinstance(ctx.parent.obj, str):
+        ctx.parent.obj += f"# {ctx.info_name} --seed {seed}\n"
+    return seed
+
+
+temperature = click.option(
+    "-t",
+    "--temperature",
+    type=vpype_cli.FloatType(),
+    default=str(DEFAULT_TEMPERATURE),
+    help="How adventurous the lines are: near 0 plain, above 1 wild "
+    f"(default: {DEFAULT_TEMPERATURE}).",
+)
+pen_temperature = click.option(
+    "--pen-temperature",
+    type=vpype_cli.FloatType(),
+    default="1",
+    help="The same for when to lift the pen and when to end (default: 1).",
+)
+guidance = click.option(
+    "--guidance",
+    type=vpype_cli.FloatType(),
+    default="1",
+    help="How much to insist on the class: 1 as learnt, 2 and more exaggerates (default: 1).",
+)
+best_of = click.option(
+    "--best-of",
+    type=vpype_cli.IntegerType(),
+    default="1",
+    metavar="K",
+    help="Draw each sketch K times and keep the one that most looks like its class, by the "
+    "model's own measure (default: 1).",
+)
+smooth = click.option(
+    "--smooth/--no-smooth",
+    default=True,
+    help="Draw curves, flattened to 0.05 mm, or straight lines from point to point "
+    "(default: --smooth).",
+)
+model = click.option(
+    "-m",
+    "--model",
+    type=vpype_cli.TextType(),
+    default=DEFAULT_MODEL,
+    metavar="MODEL",
+    help=f"A model that ships, or the path of your own (default: {DEFAULT_MODEL}).",
+)
+seed = click.option(
+    "--seed",
+    type=vpype_cli.IntegerType(),
+    callback=_draw_seed,
+    help="Seed of the sketches (default: drawn from vpype's own, see `vpype --seed`).",
+)
+
+
+def check(ctx: click.Context, values: Mapping[str, Any]) -> None:
+    """Refuse values outside their range: of the options above, and of the count.
+
+    Raises:
+        click.BadParameter: A value is outside; the message names its option.
+    """
+    count, strength = values["count"], values["guidance"]
+    require(count is None or count >= 1, ctx, "count", f"{count} is not at least 1.")
+    for name in ("temperature", "pen_temperature"):
+        require(
+            0 < values[name] <= MAX_TEMPERATURE,
+            ctx,
+            name,
+            f"{values[name]:g} is not above 0 and at most {MAX_TEMPERATURE:g}.",
+        )
+    require(
+        0 <= strength <= MAX_GUIDANCE,
+        ctx,
+        "guidance",
+        f"{strength:g} is not between 0 and {MAX_GUIDANCE:g}.",
+    )
+    require(values["best_of"] >= 1, ctx, "best_of", f"{values['best_of']} is not at least 1.")
+    require(values["seed"] >= 0, ctx, "seed", f"{values['seed']} is negative.")
+
+
+def find_class(
+    ctx: click.Context, parameter: str, wanted: str, known: Sequence[str], listing: str
+) -> str:
+    """Return the class of a name, in whatever case it is written.
+
+    Args:
+        ctx: The context of the command.
+        parameter: The parameter that names the class.
+        wanted: The name.
+        known: The model's classes.
+        listing: What lists them.
+
+    Raises:
+        click.BadParameter: There is no such class; the message names those that are near.
+    """
+    by_name = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(wanted.casefold(), by_name, n=3)
+    hint = f"did you mean {' or '.join(repr(by_name[n]) for n in near)}? " if near else ""
+    require(
+        wanted.casefold() in by_name,
+        ctx,
+        parameter,
+        f"unknown class {wanted!r}; {hint}{listing} lists all {len(known)}.",
+    )
+    return by_name[wanted.casefold()]

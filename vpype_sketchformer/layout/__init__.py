@@ -1,0 +1,1 @@
+"""Sketches on a page: grids, and designs packed by their shapes."""

@@ -1,0 +1,1 @@
+"""The model: network, prefill, sampling, completion, and the file that holds it."""

@@ -1,0 +1,139 @@
+"""Beginnings of drawings, read by the network and kept.
+
+Reading a beginning is most of the work before the first new point. What was read stays: the
+same beginning with a stroke more costs that stroke, one with a stroke less costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpype_sketchformer.model.transformer import (
+    Array,
+    Cache,
+    Transformer,
+    describe,
+    log_probabilities,
+)
+from vpype_sketchformer.sketch import DRAW
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """A beginning that drawings share.
+
+    Attributes:
+        positions: Points in the frame, whole pixels, (T, 2), T >= 1.
+        pens: What the pen does after each but the last, (T - 1,).
+        join: Whether the last stroke may go on; else the pen lifts first, or it is the end.
+    """
+
+    positions: NDArray[np.float64]
+    pens: NDArray[np.intp]
+    join: bool
+
+    def shared(self, other: Prefix) -> int:
+        """Count the points that begin both, with what the pen does after them."""
+        most = min(len(self.pens), len(other.pens))
+        differ = self.pens[:most] != other.pens[:most]
+        differ |= np.any(self.positions[:most] != other.positions[:most], axis=1)
+        return int(np.argmax(differ)) if differ.any() else most
+
+    def head(self, count: int) -> Prefix:
+        """Return the first points, or all where there are fewer."""
+        return Prefix(self.positions[:count], self.pens[: count - 1], self.join)
+
+    def begins_with(self, other: Prefix) -> bool:
+        """Tell whether all of another beginning is the beginning of this one."""
+        count = len(other.positions)
+        return self.shared(other) == count - 1 and bool(
+            np.all(self.positions[count - 1 : count] == other.positions[-1:])
+        )
+
+
+class Reading:
+    """What the network knows of a beginning, under one condition.
+
+    Attributes:
+        cache: Keys and values, one row: of the start and of all points but the last, whose
+            pen is not known yet.
+        stream: What the network knows before each point, (T, width).
+    """
+
+    def __init__(self, network: Transformer, label: int, strokes: int) -> None:
+        """Read nothing yet.
+
+        Args:
+            network: The model.
+            label: The class, or the null class.
+            strokes: What the drawing is to be, see ``transformer.TYPICAL``.
+        """
+        self.network = network
+        self.conditions = np.array([label]), np.array([strokes])
+        self.cache = Cache(network.config, 1)
+        self.stream = np.zeros((0, network.config.width), np.float32)
+        self.prefix: Prefix | None = None
+        self.scores = np.zeros(0)
+
+    def read(self, prefix: Prefix) -> Array:
+        """Read what is new of a beginning; returns what is known at its end, (width,)."""
+        label, strokes = self.conditions
+        if self.prefix is None:
+            first = self.network.embed_start(label, strokes)[:, None]
+            self.stream = self.network.forward(first, self.cache)[0]
+            known = 0
+        else:
+            known = self.prefix.shared(prefix)
+            self.cache.length = known + 1
+            self.stream = self.stream[: known + 1]
+        if known < len(prefix.pens):
+            pens = np.append(prefix.pens, DRAW)
+            features, _ = describe(prefix.positions[None], pens)
+            points = self.network.embed_points(
+                label, features[:, known:-1], prefix.pens[None, known:]
+            )
+            self.stream = np.concatenate(
+                [self.stream, self.network.forward(points, self.cache)[0]]
+            )
+        self.prefix = prefix
+        self.scores = self.scores[:known]
+        return self.stream[-1]
+
+    def log_likelihood(self, prefix: Prefix) -> float:
+        """Read a beginning; returns its log-density in nats, as `log_likelihood` does."""
+        self.read(prefix)
+        known = len(self.scores)
+        features, offsets = describe(prefix.positions[None], np.append(prefix.pens, DRAW))
+        points, pens = log_probabilities(
+            self.network,
+            self.stream[known:],
+            features[0, known:],
+            offsets[0, known:],
+            np.append(prefix.pens, DRAW)[known:],
+        )
+        # The last point is not kept: what the pen does after it is not known yet.
+        self.scores = np.append(self.scores, (points + pens)[:-1])
+        return float(self.scores.sum() + points[-1])
+
+
+class Readings:
+    """A beginning under any number of conditions, each read when it is first asked for."""
+
+    def __init__(self, network: Transformer, strokes: int) -> None:
+        """Read nothing yet; ``strokes`` as for a `Reading`."""
+        self.network, self.strokes = network, strokes
+        self.kept: dict[int, Reading] = {}
+
+    def read(self, prefix: Prefix, labels: Sequence[int]) -> tuple[Cache, Array]:
+        """Read a beginning; returns a cache of its own and what is known, a row per label."""
+        for label in dict.fromkeys(labels):
+            if label not in self.kept:
+                self.kept[label] = Reading(self.network, label, self.strokes)
+            self.kept[label].read(prefix)
+        rows = [self.kept[label] for label in labels]
+        cache = Cache.joined([row.cache for row in rows])
+        return cache, np.stack([row.stream[-1] for row in rows])

@@ -1,0 +1,500 @@
+"""The network's forward pass in NumPy, with a key/value cache.
+
+``training.model`` is the same network in torch; a parity test keeps the two one model.
+
+A decoder-only transformer, one position per point: RMSNorm without gain before each part
+(Zhang & Sennrich 2019), rotary positions (Su et al. 2021) with base 1,000, normalised queries
+and keys (Dehghani et al. 2023), squared ReLU (So et al. 2021). Two heads: a mixture of
+full-covariance Gaussians for the offset (Bishop 1994, Graves 2013), and a categorical for
+what the pen does after it. The pen is asked after the offset, and sees it: whether a stroke
+ends depends on where its last point fell, for instance on the stroke's own beginning.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from vpype_sketchformer.sketch import DRAW
+
+Array = NDArray[np.float32]
+
+ROPE_BASE = 1000.0
+NORM_EPSILON = 1e-6
+#: Rows and columns of the products that the network is made of, see ``Matrix``.
+BLOCK, PANEL = 20, 32
+#: Positions that a cache grows by.
+CACHE_STEP = 96
+#: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
+#: are whole pixels, whose rounding alone has a deviation of 0.29.
+SIGMA_FLOOR = 0.2
+
+#: Periods, in pixels, of the waves that tell where on the page a point lies.
+PERIODS = 512.0 / 2.0 ** np.arange(7)
+#: How many numbers describe a point to the network.
+FEATURES = 8 + 4 * len(PERIODS)
+
+#: What the drawing is to be, beside its class, the index into the embedding: anything that
+#: people draw, of one stroke, of several, or typical, so that everybody sees what it shows.
+ANY_STROKES, ONE_STROKE, SEVERAL_STROKES, TYPICAL = 0, 1, 2, 3
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def on_one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Keep the products that a function makes on one thread.
+
+    Products this small gain little from threads, and lose all to threads that wait for a busy
+    core: ten times the time and more. One thread also rounds alike on machines with few cores
+    and many.
+    """
+
+    @functools.wraps(function)
+    def limited(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        with _libraries().limit(limits=1, user_api="blas"):
+            return function(*arguments, **named)
+
+    return limited
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Look for BLAS among the libraries of the process, once, since that takes a while."""
+    return ThreadpoolController()
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the network.
+
+    Attributes:
+        width: Channels of the residual stream.
+        heads: Attention heads; ``width / heads`` must be even.
+        layers: Transformer blocks.
+        hidden: Hidden units of each block's feed-forward part.
+        mixtures: Gaussians in the mixture of the offset.
+        pen_width: Hidden units of the pen's head.
+        context: Longest drawing, in points.
+        longest: Where a drawing, or the rest of one, is cut off; 99.8 % of those trained on
+            have fewer points.
+    """
+
+    width: int = 256
+    heads: int = 4
+    layers: int = 6
+    hidden: int = 1024
+    mixtures: int = 20
+    pen_width: int = 128
+    context: int = 256
+    longest: int = 128
+
+
+def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of a model."""
+    d, h, p = config.width, config.hidden, config.pen_width
+    shapes: dict[str, tuple[int, ...]] = {
+        "start.weight": (classes + 1, d),
+        "label.weight": (classes + 1, d),
+        "strokes.weight": (4, d),
+        "pen.weight": (3, d),
+        "point.weight": (d, FEATURES),
+        "mixture.weight": (6 * config.mixtures, d),
+        "mixture.bias": (6 * config.mixtures,),
+        "pen_hidden.weight": (p, d + FEATURES),
+        "pen_hidden.bias": (p,),
+        "pen_out.weight": (3, p),
+        "pen_out.bias": (3,),
+    }
+    for i in range(config.layers):
+        for name in ("query", "key", "value", "out"):
+            shapes[f"blocks.{i}.{name}.weight"] = (d, d)
+        shapes[f"blocks.{i}.up.weight"] = (h, d)
+        shapes[f"blocks.{i}.down.weight"] = (d, h)
+    return shapes
+
+
+def point_features(
+    offset: NDArray[np.floating], position: NDArray[np.floating], begin: NDArray[np.floating]
+) -> Array:
+    """Describe points to the network.
+
+    Args:
+        offset: Offset from the point before, pixels of the 0-255 frame, (..., 2).
+        position: The point itself, from the frame's corner, pixels, (..., 2).
+        begin: The first point of the stroke that the point belongs to, pixels, (..., 2).
+
+    Returns:
+        Features of order one, float32 (..., FEATURES).
+    """
+    angles = position[..., None] * (2 * np.pi / PERIODS)  # (..., 2, periods)
+    waves = angles.reshape(*position.shape[:-1], -1)
+    return np.concatenate(
+        [
+            offset / 64.0,
+            np.arcsinh(offset / 2.0) / 2.0,
+            position / 128.0 - 1.0,
+            np.arcsinh((position - begin) / 2.0) / 2.0,
+            np.sin(waves),
+            np.cos(waves),
+        ],
+        axis=-1,
+    ).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A mixture of Gaussians in the plane for each of n rows, in model units.
+
+    Attributes:
+        logits: Weights before the softmax, (n, K).
+        means: Centres, (n, K, 2).
+        log_scales: Logarithm of the Cholesky factor's diagonal, (n, K, 2).
+        shears: The Cholesky factor's entry below the diagonal, (n, K).
+    """
+
+    logits: Array
+    means: Array
+    log_scales: Array
+    shears: Array
+
+    @classmethod
+    def from_output(cls, output: Array, log_floor: float) -> Mixture:
+        """Unpack the head's output (n, 6 K), keeping scales above the floor."""
+        parts = output.reshape(len(output), 6, -1)  # (n, 6, K)
+        log_scales = log_floor + np.logaddexp(0.0, parts[:, 3:5] - log_floor)
+        return cls(
+            parts[:, 0],
+            parts[:, 1:3].transpose(0, 2, 1),
+            log_scales.transpose(0, 2, 1).astype(np.float32),
+            parts[:, 5],
+        )
+
+    def rows(self, rows: slice) -> Mixture:
+        """Take some of the rows."""
+        return Mixture(
+            self.logits[rows], self.means[rows], self.log_scales[rows], self.shears[rows]
+        )
+
+    def log_density(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Logarithm of the density.
+
+        Args:
+            points: Offsets in model units, (n, m, 2): m for each row.
+
+        Returns:
+            Nats, (n, m).
+        """
+        logits = self.logits.astype(np.float64)
+        log_weights = logits - _logsumexp(logits)[:, None]  # (n, K)
+        delta = points[:, :, None] - self.means[:, None]  # (n, m, K, 2)
+        scales = np.exp(self.log_scales.astype(np.float64))[:, None]  # (n, 1, K, 2)
+        u = delta[..., 0] / scales[..., 0]
+        v = (delta[..., 1] - self.shears[:, None] * u) / scales[..., 1]
+        log_area = self.log_scales.sum(axis=-1, dtype=np.float64) + np.log(2 * np.pi)
+        parts = (log_weights - log_area)[:, None] - 0.5 * (u * u + v * v)  # (n, m, K)
+        return _logsumexp(parts)
+
+
+class Matrix:
+    """A weight matrix that rows are multiplied with from the left: ``x @ matrix``.
+
+    The matrix is cut into panels, and all products have one small shape: ``BLOCK`` rows by a
+    panel. BLAS does not repack operands this small, which makes it twice as fast for a few
+    dozen rows and no slower for hundreds; and a row's result hangs on the others by rounding
+    at most.
+    """
+
+    __array_ufunc__ = None  # NumPy leaves `array @ matrix` to the matrix
+
+    def __init__(self, weight: Array) -> None:
+        """Take a weight (out, in), as torch keeps it."""
+        self.width, inner = weight.shape
+        missing = -self.width % PANEL
+        if missing:
+            weight = np.pad(weight, ((0, missing), (0, 0)))
+        panels = weight.reshape(-1, 1, PANEL, inner).swapaxes(2, 3)
+        self.panels = np.ascontiguousarray(panels)  # (out / PANEL, 1, in, PANEL)
+
+    def __rmatmul__(self, x: Array) -> Array:
+        """Multiply rows (..., in); returns (..., out)."""
+        rows = x.reshape(-1, x.shape[-1])
+        padding = -len(rows) % BLOCK
+        if padding:
+            rows = np.concatenate([rows, np.zeros((padding, rows.shape[1]), np.float32)])
+        blocks = rows.reshape(-1, BLOCK, rows.shape[1]) @ self.panels  # (P, n / B, B, PANEL)
+        joined = blocks.transpose(1, 2, 0, 3).reshape(len(rows), -1)
+        return joined[: len(rows) - padding, : self.width].reshape(*x.shape[:-1], self.width)
+
+
+class Cache:
+    """Keys and values of the points so far, for the rows of a batch."""
+
+    def __init__(self, config: ModelConfig, rows: int) -> None:
+        """Make room for some positions; more is made when it is needed."""
+        shape = (config.layers, rows, config.heads, CACHE_STEP, config.width // config.heads)
+        self.keys = np.empty(shape, np.float32)
+        self.values = np.empty(shape, np.float32)
+        self.length = 0
+
+    def grow(self, length: int) -> None:
+        """Make room for at least ``length`` positions."""
+        if length > self.keys.shape[3]:
+            room = -(-length // CACHE_STEP) * CACHE_STEP
+            self.keys = _with_room(self.keys[:, :, :, : self.length], room)
+            self.values = _with_room(self.values[:, :, :, : self.length], room)
+
+    @classmethod
+    def joined(cls, caches: Sequence[Cache]) -> Cache:
+        """Put the rows of caches of one length together; one may be named several times."""
+        result = cls.__new__(cls)
+        result.length = length = caches[0].length
+        result.keys = np.concatenate([c.keys[:, :, :, :length] for c in caches], axis=1)
+        result.values = np.concatenate([c.values[:, :, :, :length] for c in caches], axis=1)
+        return result
+
+    def keep(self, rows: NDArray[np.intp]) -> None:
+        """Keep these rows, in rising order; they move up to where others were."""
+        for place, row in enumerate(rows):
+            if place != row:
+                self.keys[:, place, :, : self.length] = self.keys[:, row, :, : self.length]
+                self.values[:, place, :, : self.length] = self.values[:, row, :, : self.length]
+        self.keys, self.values = self.keys[:, : len(rows)], self.values[:, : len(rows)]
+
+
+def _with_room(kept: Array, room: int) -> Array:
+    """Copy (layers, rows, heads, T, d) to the beginning of (layers, rows, heads, room, d)."""
+    result = np.empty((*kept.shape[:3], room, kept.shape[4]), np.float32)
+    result[:, :, :, : kept.shape[3]] = kept
+    return result
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The weights of one block; queries, keys and values are one product.
+
+    Channels of a query or a key that rotary positions turn together lie side by side.
+    """
+
+    queries_keys_values: Matrix
+    out: Matrix
+    up: Matrix
+    down: Matrix
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Array], index: int, heads: int) -> _Block:
+        w = {name: tensors[f"blocks.{index}.{name}.weight"] for name in _PARTS}
+        for name in ("query", "key"):
+            halves = w[name].reshape(heads, 2, -1, w[name].shape[1])  # (h, 2, d / 2, width)
+            w[name] = halves.swapaxes(1, 2).reshape(w[name].shape)
+        joined = np.concatenate([w["query"], w["key"], w["value"]])
+        return cls(Matrix(joined), Matrix(w["out"]), Matrix(w["up"]), Matrix(w["down"]))
+
+
+class Transformer:
+    """The network with its weights."""
+
+    def __init__(
+        self, config: ModelConfig, tensors: Mapping[str, Array], scale: float
+    ) -> None:
+        """Lay out the weights for products from the right.
+
+        Args:
+            config: The shape of the network.
+            tensors: The weights, as ``expected_shapes`` names them.
+            scale: Pixels of the 0-255 frame per model unit.
+        """
+        self.config, self.scale = config, scale
+        inside = {
+            name: tensor for name, tensor in tensors.items() if name.startswith("blocks.")
+        }
+        self.weights: dict[str, Any] = {
+            name: tensor if tensor.ndim == 1 or name in _TABLES else Matrix(tensor)
+            for name, tensor in tensors.items()
+            if name not in inside
+        }
+        self.blocks = [
+            _Block.from_tensors(inside, i, config.heads) for i in range(config.layers)
+        ]
+        self.log_floor = float(np.log(SIGMA_FLOOR / scale))
+        half = self.config.width // self.config.heads // 2
+        self._rates = ROPE_BASE ** (-np.arange(half) / half)
+
+    def embed_start(self, labels: NDArray[np.intp], strokes: NDArray[np.intp]) -> Array:
+        """Embed the start token: classes (n,) and what the drawings are to be (n,)."""
+        w = self.weights
+        return w["start.weight"][labels] + w["strokes.weight"][strokes]  # (n, width)
+
+    def embed_points(
+        self, labels: NDArray[np.intp], features: Array, pens: NDArray[np.intp]
+    ) -> Array:
+        """Embed points: classes (n,), features (n, T, FEATURES), pens (n, T)."""
+        w = self.weights
+        points = features @ w["point.weight"] + w["pen.weight"][pens]
+        return points + w["label.weight"][labels][:, None]  # (n, T, width)
+
+    def forward(self, x: Array, cache: Cache) -> Array:
+        """Run the blocks on the next T positions of every row.
+
+        Args:
+            x: Embedded inputs, (n, T, width).
+            cache: What came before; the new keys and values are added.
+
+        Returns:
+            The normalised stream, (n, T, width).
+        """
+        n, steps, width = x.shape
+        heads = self.config.heads
+        past = cache.length
+        span = slice(past, past + steps)
+        cache.grow(past + steps)
+        rotations = self._rotations(past, steps)
+        root = np.float32(np.sqrt(width // heads))
+        x = x.reshape(n * steps, width)
+        for i, block in enumerate(self.blocks):
+            parts = (_norm(x) @ block.queries_keys_values).reshape(n, steps, 3, heads, -1)
+            turned = _rotate(_norm(parts[:, :, :2]), rotations)  # (n, T, 2, h, d)
+            queries, cache.keys[i, :, :, span] = turned.transpose(2, 0, 3, 1, 4)
+            cache.values[i, :, :, span] = parts[:, :, 2].swapaxes(1, 2)
+            keys = cache.keys[i, :, :, : past + steps]  # (n, h, S, d)
+            scores = queries @ keys.swapaxes(-1, -2) / root
+            if steps > 1:
+                scores += np.triu(np.full(scores.shape[2:], -np.inf, np.float32), past + 1)
+            mixed = _softmax(scores) @ cache.values[i, :, :, : past + steps]
+            x = x + mixed.swapaxes(1, 2).reshape(x.shape) @ block.out
+            up = np.maximum(_norm(x) @ block.up, 0.0)
+            x = x + (up * up) @ block.down
+        cache.length += steps
+        return _norm(x).reshape(n, steps, width)
+
+    def mixture(self, stream: Array) -> Mixture:
+        """Return the distribution of the next offset from the stream (n, width)."""
+        output = stream @ self.weights["mixture.weight"] + self.weights["mixture.bias"]
+        return Mixture.from_output(output, self.log_floor)
+
+    def pen_logits(self, stream: Array, features: Array) -> Array:
+        """Return the logits (n, 3) of the pen after a point with these features."""
+        w = self.weights
+        joint = np.concatenate([stream, features], axis=-1)
+        hidden = np.maximum(joint @ w["pen_hidden.weight"] + w["pen_hidden.bias"], 0.0)
+        return hidden @ w["pen_out.weight"] + w["pen_out.bias"]
+
+    def _rotations(self, past: int, steps: int) -> NDArray[np.complex64]:
+        angles = np.arange(past, past + steps)[:, None] * self._rates  # (T, d / 2)
+        # The same for queries and keys, and for all heads.
+        return np.exp(1j * angles).astype(np.complex64)[:, None, None]
+
+
+def log_likelihood(
+    network: Transformer,
+    labels: NDArray[np.intp],
+    positions: NDArray[np.floating],
+    pens: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Log-density of drawings, or of their beginnings, under a class each.
+
+    Args:
+        network: The model.
+        labels: Classes, (n,).
+        positions: Points in the frame, pixels, (n, T, 2).
+        pens: What the pen does after each point, the same for all, (T,); after the last
+            point it is not counted.
+
+    Returns:
+        Nats in pixels, (n,).
+    """
+    n, steps, _ = positions.shape
+    rows = np.broadcast_to(pens, (n, steps))
+    features, offsets = describe(positions, pens)
+    start = network.embed_start(labels, np.full(n, ANY_STROKES))[:, None]
+    points = network.embed_points(labels, features[:, :-1], rows[:, :-1])
+    x = np.concatenate([start, points], axis=1)
+    stream = network.forward(x, Cache(network.config, n)).reshape(n * steps, -1)
+    density, chosen = log_probabilities(
+        network,
+        stream,
+        features.reshape(n * steps, -1),
+        offsets.reshape(-1, 2),
+        rows.reshape(-1),
+    )
+    return density.reshape(n, steps).sum(axis=1) + chosen.reshape(n, steps)[:, :-1].sum(axis=1)
+
+
+def log_probabilities(
+    network: Transformer,
+    stream: Array,
+    features: Array,
+    offsets: NDArray[np.floating],
+    pens: NDArray[np.intp],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log-densities of points, and log-probabilities of what the pen does after them.
+
+    Args:
+        network: The model.
+        stream: What it knows before each point, (n, width).
+        features: The points, (n, FEATURES).
+        offsets: The points, from the ones before, pixels, (n, 2).
+        pens: What the pen does, (n,).
+
+    Returns:
+        Nats in pixels, (n,), and nats, (n,).
+    """
+    targets = offsets[:, None] / network.scale
+    density = network.mixture(stream).log_density(targets) - 2 * np.log(network.scale)
+    logits = network.pen_logits(stream, features).astype(np.float64)
+    logs = logits - _logsumexp(logits)[:, None]
+    return density[:, 0], logs[np.arange(len(pens)), pens]
+
+
+def describe(
+    positions: NDArray[np.floating], pens: NDArray[np.intp]
+) -> tuple[Array, NDArray[np.floating]]:
+    """Describe drawings to the network.
+
+    Args:
+        positions: Points in the frame, pixels, (n, T, 2).
+        pens: What the pen does after each, (T,) or (n, T).
+
+    Returns:
+        Features, (n, T, FEATURES), and offsets in pixels, (n, T, 2).
+    """
+    rows = np.broadcast_to(pens, positions.shape[:2])
+    fresh = np.ones_like(rows, bool)
+    fresh[:, 1:] = rows[:, :-1] != DRAW
+    first = np.maximum.accumulate(np.where(fresh, np.arange(rows.shape[1]), 0), axis=1)
+    begins = np.take_along_axis(positions, first[..., None], axis=1)
+    offsets = np.diff(positions, axis=1, prepend=positions.dtype.type(0))
+    return point_features(offsets, positions, begins), offsets
+
+
+_PARTS = ("query", "key", "value", "out", "up", "down")
+_TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
+
+
+def _norm(x: Array) -> Array:
+    square = np.vecdot(x, x)[..., None] / np.float32(x.shape[-1])
+    return x / np.sqrt(square + np.float32(NORM_EPSILON))
+
+
+def _rotate(x: Array, rotations: NDArray[np.complex64]) -> Array:
+    """Turn (..., d) by (..., d / 2): two channels side by side are a complex number."""
+    return (x.view(np.complex64) * rotations).view(np.float32)
+
+
+def _softmax(x: Array) -> Array:
+    # Normalised queries and keys bound the scores by the root of a head's channels, so there
+    # is no need to subtract the largest.
+    e = np.exp(x)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _logsumexp(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    top = x.max(axis=-1)
+    return np.log(np.exp(x - top[..., None]).sum(axis=-1)) + top

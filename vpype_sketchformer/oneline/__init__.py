@@ -1,0 +1,13 @@
+"""Many strokes to one unbroken line.
+
+The strokes become a network of pieces between the places where they meet (`network`). Ends
+that nearly touch are joined, parts that lie apart are bridged (`bridging`), and pieces are
+chosen to be gone over twice (`postman`), so that each drawing is one path. The path passes
+every crossing as straight as it can (`trails`), and is written down. If that is wished, its
+bridges are bowed (`bows`) and its joints rounded (`rounding`).
+"""
+
+from vpype_sketchformer.oneline.bridging import Limits
+from vpype_sketchformer.oneline.unbroken import StrokeError, Unbroken, unbroken
+
+__all__ = ["Limits", "StrokeError", "Unbroken", "unbroken"]

@@ -1,0 +1,1 @@
+"""A machine that runs GRBL: the link, the plan, the plot, the codes."""
