@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from safetensors.torch import save_file as save_torch
 
 from vpype_sketchformer.model import checkpoint
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load, save
+from vpype_sketchformer.model.transformer import ModelConfig
+from vpype_sketchformer.wording import plain
 
 Tensors = dict[str, np.ndarray]
 fuzz = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -219,6 +222,24 @@ NEWER = "newer vpype-sketchformer"
 DAMAGED = "description is damaged"
 MISFIT = "weights do not fit"
 NOT_NUMBERS = "weights are not numbers"
+NO_NAME = "cannot be the name of a class"
+#: Files of the format before do not say how many hidden units there are.
+NUMBERS = sorted(asdict(ModelConfig()).keys() - {"hidden"})
+WRONG_SCALES = (
+    "0",
+    "-1",
+    "NaN",
+    "Infinity",
+    "1e300",
+    "1e-320",
+    "1" + "0" * 309,
+    '"1"',
+    "true",
+)
+WRONG_NAMES = (
+    *("", "  ", "..", "../elsewhere/evil", "a/b", "a\\b", "C:evil", "n" * 101, 7, None),
+    *("a\x01b", "a\x1b[2Jb", "a\0b", "a\nb", "a\ufffeb", "a\ud800b", "a\u202eb"),
+)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +261,8 @@ NOT_NUMBERS = "weights are not numbers"
         (set_metadata(classes="[]"), DAMAGED),
         (set_metadata(classes="7"), DAMAGED),
         (set_metadata(classes='["cat", "dog"]'), MISFIT),
-        *[(set_metadata(scale=text), DAMAGED) for text in ("0", "-1", "NaN", "Infinity")],
+        *[(set_metadata(scale=text), DAMAGED) for text in WRONG_SCALES],
+        *[(set_metadata(classes=json.dumps(["cat", name])), NO_NAME) for name in WRONG_NAMES],
         (set_config(colour="red"), DAMAGED),
         (set_config(width="32"), DAMAGED),
         (set_config(width=32.0), DAMAGED),
@@ -248,6 +270,8 @@ NOT_NUMBERS = "weights are not numbers"
         (set_config(heads=3), DAMAGED),
         (set_config(context=-1), DAMAGED),
         (set_config(layers=10**12), DAMAGED),
+        *[(set_config(**{name: 10**9}), DAMAGED) for name in NUMBERS],
+        (set_config(width=4096, heads=1, hidden=32_768, layers=200), DAMAGED),
         (set_config(width=64), MISFIT),
         (set_config(mixtures=1), MISFIT),
         (lambda tensors, _: tensors.pop("mixture.bias"), MISFIT),
@@ -268,6 +292,28 @@ def test_wrong_models(
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     safetensors.numpy.save_file(tensors, path, metadata)
     assert words in refusal(path)
+
+
+def test_a_pipe_is_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    os.mkfifo(path)
+    assert "not a file" in refusal(path)
+
+
+def test_no_more_is_read_than_the_network_needs(
+    tmp_path: Path, contents: tuple[Tensors, dict[str, str]]
+) -> None:
+    tensors, metadata = contents
+    path = tmp_path / "model.safetensors"
+    safetensors.numpy.save_file(tensors | {"more": np.zeros(2**24)}, path, metadata)
+    tracemalloc.start()
+    load(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 2**20
+    with path.open("r+b") as file:
+        file.write((2**30).to_bytes(8, "little"))
+    assert "1,073,741,824 bytes" in refusal(path)
 
 
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float8_e4m3fn])
@@ -309,5 +355,5 @@ def test_models_are_found_by_name_and_by_path(
     for name in ("dogs", "models", "", "no/such/file", "~nobody-of-this-name/x", "a\0b"):
         with pytest.raises(CheckpointError) as caught:
             find(name)
-        assert f"'{name}'" in str(caught.value)
+        assert f"'{plain(name)}'" in str(caught.value)
         assert "cats, owls" in str(caught.value)

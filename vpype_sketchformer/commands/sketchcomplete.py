@@ -66,7 +66,7 @@ class _Run(Run):
         from vpype_sketchformer.model.completion import complete
 
         seed, first = values["seed"], self.drawn[values["seed"]]
-        with progress(count) as advance:
+        with progress(count) as advance, self.predicting(values["model"]):
             completion = complete(
                 self.checkpoint(values["model"]),
                 strokes,

@@ -84,7 +84,7 @@ class _Run(Run):
         from vpype_sketchformer.model.sampling import sample
 
         classes = drawing.classes
-        with progress(len(numbers)) as advance:
+        with progress(len(numbers)) as advance, self.predicting(drawing.model):
             sketches = sample(
                 self.checkpoint(drawing.model),
                 [classes[number % len(classes)] for number in numbers],

@@ -6,12 +6,13 @@ the file's metadata, so that a model says by itself what it is and what it was t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,32 @@ from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors
 
 from vpype_sketchformer.model.transformer import ModelConfig, expected_shapes
+from vpype_sketchformer.wording import OneLineError, is_name
 
 FORMAT = "sketchformer"
 VERSION = 3
 SUFFIX = ".safetensors"
 MODELS = Path(__file__).parents[1] / "models"
 
+#: The most that is read of a file's description, bytes: it is parsed before anything is known.
+LONGEST_HEADER = 4 * 2**20
+#: What a network may have: whatever a file says, drawing with it takes bounded memory.
+MOST_WEIGHTS = 64_000_000
+MOST = ModelConfig(
+    width=4096,
+    heads=256,
+    layers=256,
+    hidden=32_768,
+    mixtures=1024,
+    pen_width=4096,
+    context=4096,
+    longest=4096,
+)
+#: Pixels of the 0-255 frame per model unit.
+SMALLEST_SCALE, LARGEST_SCALE = 1e-2, 1e4
 
-class CheckpointError(ValueError):
+
+class CheckpointError(OneLineError):
     """A model that cannot be used; the message is one clear line."""
 
 
@@ -99,42 +118,73 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
+    Whatever the file says is checked before it is used: no more is read than the network
+    needs, and that is bounded.
+
     Raises:
         CheckpointError: The file is missing, cut short, no checkpoint, of a newer version,
-            or its weights do not fit its config or are not finite.
+            describes what cannot be, or its weights do not fit its config or are not finite.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             header = file.metadata() or {}
             version = _version(path, header.get("format", ""))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            config, classes, scale, metadata = _description(path, header, version)
+            weights = {
+                name: _weight(path, file, name, shape, version)
+                for name, shape in expected_shapes(config, len(classes)).items()
+            }
     except (OSError, SafetensorError, AttributeError, TypeError) as error:
         # The last two are how safetensors refuses types that NumPy does not have.
         raise CheckpointError(
             f"{path}: not a readable model file; is it complete? ({error})"
         ) from error
+    return Checkpoint(config, weights, classes, scale, metadata, path.stem)
+
+
+@contextlib.contextmanager
+def open_tensors(path: Path, framework: str = "numpy") -> Iterator[Any]:
+    """Open a safetensors file, as ``safe_open`` does, if its description is not too long.
+
+    Raises:
+        OSError: It cannot be read.
+        SafetensorError: It is none.
+    """
+    if not path.is_file():  # opening a pipe would wait for who writes into it
+        raise OSError("not a file")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > LONGEST_HEADER:
+        raise SafetensorError(f"a description of {length:,} bytes")
+    with safe_open(path, framework=framework) as file:
+        yield file
+
+
+def _description(
+    path: Path, header: Mapping[str, str], version: int
+) -> tuple[ModelConfig, tuple[str, ...], float, dict[str, Any]]:
+    """Return what a file says of its network: config, classes, scale, metadata."""
     damaged = CheckpointError(f"{path}: the model's description is damaged.")
     try:
         shape = json.loads(header["config"])
         if version < 3:  # earlier models do not say how many hidden units they have
             shape["hidden"] = 4 * shape["width"]
         config = ModelConfig(**shape)
-        classes = tuple(str(name) for name in json.loads(header["classes"]))
-        scale = float(json.loads(header["scale"]))
-        metadata = dict(json.loads(header["metadata"]))
+        classes = json.loads(header["classes"])
+        scale = json.loads(header["scale"])
+        metadata = json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise damaged from error
-    if not (_is_possible(config, len(tensors)) and 0 < scale < math.inf and classes):
+    if not (isinstance(classes, list) and classes and isinstance(metadata, dict)):
         raise damaged
-    table = tensors.get("strokes.weight")
-    if version == 1 and table is not None and len(table):
-        # The first models know of nothing typical: that is anything, to them.
-        tensors["strokes.weight"] = np.concatenate([table, table[:1]])
-    weights = {
-        name: _weight(path, name, tensors.get(name), shape)
-        for name, shape in expected_shapes(config, len(classes)).items()
-    }
-    return Checkpoint(config, weights, classes, scale, metadata, path.stem)
+    if type(scale) not in (int, float) or not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+        raise damaged
+    if not _is_possible(config, len(classes)):
+        raise damaged
+    for name in classes:
+        if not is_name(name):
+            raise CheckpointError(f"{path}: {name!r} cannot be the name of a class.")
+    return config, tuple(classes), float(scale), metadata
 
 
 def _version(path: Path, text: str) -> int:
@@ -150,20 +200,33 @@ def _version(path: Path, text: str) -> int:
     return int(match[1])
 
 
-def _is_possible(config: ModelConfig, tensors: int) -> bool:
-    """Tell whether so many tensors could make a network of this shape."""
-    whole = all(type(value) is int and value > 0 for value in asdict(config).values())
-    return whole and config.width % (2 * config.heads) == 0 and config.layers <= tensors
+def _is_possible(config: ModelConfig, classes: int) -> bool:
+    """Tell whether there can be a network of this shape, and memory for it."""
+    for part in fields(config):
+        value = getattr(config, part.name)
+        if type(value) is not int or not 0 < value <= getattr(MOST, part.name):
+            return False
+    shapes = expected_shapes(config, classes).values()
+    return (
+        config.width % (2 * config.heads) == 0 and sum(map(math.prod, shapes)) <= MOST_WEIGHTS
+    )
 
 
 def _weight(
-    path: Path, name: str, tensor: NDArray[Any] | None, shape: tuple[int, ...]
+    path: Path, file: Any, name: str, shape: tuple[int, ...], version: int
 ) -> NDArray[np.float32]:
-    """Return a tensor in float32, if it is what the network needs."""
-    if tensor is None or tensor.shape != shape or tensor.dtype.kind != "f":
-        raise CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
+    """Read a tensor in float32, if it is what the network needs."""
+    misfit = CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
+    # The first models know of nothing typical: that is anything, to them.
+    grows = version == 1 and name == "strokes.weight"
+    kept = (shape[0] - 1, *shape[1:]) if grows else shape
+    if name not in file.keys() or tuple(file.get_slice(name).get_shape()) != kept:  # noqa: SIM118
+        raise misfit
+    tensor = file.get_tensor(name)
+    if tensor.dtype.kind != "f":
+        raise misfit
     with np.errstate(over="ignore"):
         weight = tensor.astype(np.float32)
     if not np.all(np.isfinite(weight)):
         raise CheckpointError(f"{path}: the model's weights are not numbers ('{name}').")
-    return weight
+    return np.concatenate([weight, weight[:1]]) if grows else weight

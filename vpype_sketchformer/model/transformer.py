@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from vpype_sketchformer.sketch import DRAW
+from vpype_sketchformer.wording import OneLineError
 
 Array = NDArray[np.float32]
 
@@ -34,6 +35,9 @@ CACHE_STEP = 96
 #: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
 #: are whole pixels, whose rounding alone has a deviation of 0.29.
 SIGMA_FLOOR = 0.2
+#: The largest numbers that a trained network comes near: of the mixture's output, of the
+#: logarithm of a deviation, of the pen's logits. With larger ones, nothing can be drawn.
+LARGEST_OUTPUT, LARGEST_LOG_SCALE, LARGEST_LOGIT = 1e6, 20.0, 500.0
 
 #: Periods, in pixels, of the waves that tell where on the page a point lies.
 PERIODS = 512.0 / 2.0 ** np.arange(7)
@@ -43,6 +47,13 @@ FEATURES = 8 + 4 * len(PERIODS)
 #: What the drawing is to be, beside its class, the index into the embedding: anything that
 #: people draw, of one stroke, of several, or typical, so that everybody sees what it shows.
 ANY_STROKES, ONE_STROKE, SEVERAL_STROKES, TYPICAL = 0, 1, 2, 3
+
+
+class PredictionError(OneLineError):
+    """A network whose predictions are of no use; the message is one clear line."""
+
+    def __init__(self) -> None:
+        super().__init__("the model's predictions are not numbers: its file is damaged.")
 
 
 Arguments = ParamSpec("Arguments")
@@ -167,9 +178,15 @@ class Mixture:
 
     @classmethod
     def from_output(cls, output: Array, log_floor: float) -> Mixture:
-        """Unpack the head's output (n, 6 K), keeping scales above the floor."""
+        """Unpack the head's output (n, 6 K), keeping scales above the floor.
+
+        Raises:
+            PredictionError: The output is not finite, or absurdly large.
+        """
+        _require_below(LARGEST_OUTPUT, output)
         parts = output.reshape(len(output), 6, -1)  # (n, 6, K)
         log_scales = log_floor + np.logaddexp(0.0, parts[:, 3:5] - log_floor)
+        _require_below(LARGEST_LOG_SCALE, log_scales)
         return cls(
             parts[:, 0],
             parts[:, 1:3].transpose(0, 2, 1),
@@ -340,6 +357,7 @@ class Transformer:
         points = features @ w["point.weight"] + w["pen.weight"][pens]
         return points + w["label.weight"][labels][:, None]  # (n, T, width)
 
+    @np.errstate(over="ignore", invalid="ignore")  # the heads look at what comes of it
     def forward(self, x: Array, cache: Cache) -> Array:
         """Run the blocks on the next T positions of every row.
 
@@ -374,17 +392,29 @@ class Transformer:
         cache.length += steps
         return _norm(x).reshape(n, steps, width)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def mixture(self, stream: Array) -> Mixture:
-        """Return the distribution of the next offset from the stream (n, width)."""
+        """Return the distribution of the next offset from the stream (n, width).
+
+        Raises:
+            PredictionError: It is none.
+        """
         output = stream @ self.weights["mixture.weight"] + self.weights["mixture.bias"]
         return Mixture.from_output(output, self.log_floor)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def pen_logits(self, stream: Array, features: Array) -> Array:
-        """Return the logits (n, 3) of the pen after a point with these features."""
+        """Return the logits (n, 3) of the pen after a point with these features.
+
+        Raises:
+            PredictionError: They are none.
+        """
         w = self.weights
         joint = np.concatenate([stream, features], axis=-1)
         hidden = np.maximum(joint @ w["pen_hidden.weight"] + w["pen_hidden.bias"], 0.0)
-        return hidden @ w["pen_out.weight"] + w["pen_out.bias"]
+        logits = hidden @ w["pen_out.weight"] + w["pen_out.bias"]
+        _require_below(LARGEST_LOGIT, logits)
+        return logits
 
     def _rotations(self, past: int, steps: int) -> NDArray[np.complex64]:
         angles = np.arange(past, past + steps)[:, None] * self._rates  # (T, d / 2)
@@ -476,6 +506,11 @@ def describe(
 
 _PARTS = ("query", "key", "value", "out", "up", "down")
 _TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
+
+
+def _require_below(most: float, values: NDArray[np.floating]) -> None:
+    if not np.all(np.abs(values) < most):  # not ">=", since NaN must fail
+        raise PredictionError
 
 
 def _norm(x: Array) -> Array:

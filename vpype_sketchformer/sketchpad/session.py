@@ -30,6 +30,7 @@ from vpype_sketchformer.sketchpad.pad import (
     flat,
 )
 from vpype_sketchformer.sketchpad.suggesting import Companion, Suggested, Wish
+from vpype_sketchformer.wording import OneLineError
 
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -291,5 +292,8 @@ def _suggestion(suggested: Suggested) -> dict[str, Any]:
 
 def _report(job: Any) -> None:
     """Say in the terminal what went wrong with the model; the page goes on without it."""
-    if not job.cancelled() and job.exception() is not None:
-        logging.error("sketchpad: the model failed", exc_info=job.exception())
+    error = None if job.cancelled() else job.exception()
+    if isinstance(error, OneLineError):
+        logging.error(f"sketchpad: {error}")
+    elif error is not None:
+        logging.error("sketchpad: the model failed", exc_info=error)

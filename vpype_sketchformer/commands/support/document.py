@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,7 @@ from click.core import ParameterSource
 
 from vpype_sketchformer.commands.support.parameters import evaluate, require
 from vpype_sketchformer.commands.support.pipeline import Place
+from vpype_sketchformer.wording import plain
 
 if TYPE_CHECKING:
     from vpype_sketchformer.model.checkpoint import Checkpoint
@@ -53,11 +55,26 @@ class Run:
                 raise click.BadParameter(str(error), param_hint="--model") from error
         return self.checkpoints[name]
 
+    @contextlib.contextmanager
+    def predicting(self, name: str) -> Iterator[None]:
+        """Refuse a model that turns out to predict nothing of use, while it is drawn with.
+
+        Raises:
+            click.BadParameter: It does.
+        """
+        from vpype_sketchformer.model.transformer import PredictionError
+
+        try:
+            yield
+        except PredictionError as error:
+            message = f"{plain(name)}: {error}"
+            raise click.BadParameter(message, param_hint="--model") from error
+
     def warn(self, kind: str, message: str) -> None:
         """Warn, once in a run about each kind of thing."""
         if kind not in self.warned:
             self.warned.add(kind)
-            logging.warning(f"{self.command}: {message}")
+            logging.warning(f"{self.command}: {plain(message)}")
 
     def warn_of_cuts(self, sketches: Sequence[Sketch]) -> None:
         """Warn of sketches that did not come to an end."""
@@ -123,7 +140,7 @@ def add(document: vp.Document, sketch: Sketch, layer_id: int, name: str) -> None
     document.add(vp.LineCollection(lines), layer_id)
     layer = document.layers[layer_id]
     if not layer.property_exists(vp.METADATA_FIELD_NAME):
-        layer.set_property(vp.METADATA_FIELD_NAME, name)
+        layer.set_property(vp.METADATA_FIELD_NAME, plain(name))
 
 
 def note(
@@ -138,14 +155,17 @@ def note(
         properties: What the drawing depends on; among it the ``seed``.
     """
     for name, value in properties.items():
-        document.set_property(f"{PREFIX}{name}", value)
-    line = shlex.join(
-        [
-            command,
-            *place.arguments,
-            *("--seed", str(properties["seed"])),
-            *place.layout_arguments,
-        ]
+        text = isinstance(value, str)
+        document.set_property(f"{PREFIX}{name}", plain(value) if text else value)
+    line = plain(
+        shlex.join(
+            [
+                command,
+                *place.arguments,
+                *("--seed", str(properties["seed"])),
+                *place.layout_arguments,
+            ]
+        )
     )
     # Of all the document's properties, `write -r` and `read` keep those of this form.
     known = document.property(DESCRIPTION) or ""
