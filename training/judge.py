@@ -35,6 +35,7 @@ from training.data.batches import PLAIN, Augmentation, cut_batches, epoch_order,
 from training.data.dataset import Dataset, DatasetError
 from training.model import Batch, Block, norm, rotations
 from training.precision import autocast
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model.transformer import FEATURES, ModelConfig
 from vpype_sketchformer.sketch import DRAW
 
@@ -271,9 +272,7 @@ def save(judge: Judge, dataset: Dataset, scores: dict[str, Any], path: Path) -> 
         "scores": json.dumps(scores),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(serialize(tensors, metadata))
-    partial.replace(path)
+    write_whole(path, serialize(tensors, metadata))
 
 
 def load(path: Path, dataset: Dataset) -> Judge:

@@ -41,6 +41,7 @@ from training.muon import Muon
 from training.precision import autocast
 from training.prepare import Preparation, find_files
 from training.report import draw_curve, draw_samples
+from vpype_sketchformer.files import replacing, write_whole
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load, save
 from vpype_sketchformer.model.transformer import ModelConfig
 
@@ -418,18 +419,15 @@ class Run:
 
     def keep(self, step: int, model: Network, optimizers: list[torch.optim.Optimizer]) -> None:
         """Save the state after ``step`` steps, whole or not at all."""
-        partial = self.state_path.with_suffix(".partial")
-        torch.save(
-            {
-                "step": step,
-                "settings": self.settings,
-                "model": model.state_dict(),
-                "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                "recent": self.recent,
-            },
-            partial,
-        )
-        partial.replace(self.state_path)
+        state = {
+            "step": step,
+            "settings": self.settings,
+            "model": model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+            "recent": self.recent,
+        }
+        with replacing(self.state_path) as file:
+            torch.save(state, file)
 
     def cut_log(self, step: int) -> None:
         """Drop from the log what came after a step, since it will come again."""
@@ -443,9 +441,7 @@ class Run:
 
     def _write_log(self, entries: list[dict[str, float]]) -> None:
         """Write the log, whole or not at all."""
-        partial = self.log_path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
-        partial.replace(self.log_path)
+        write_whole(self.log_path, "".join(json.dumps(entry) + "\n" for entry in entries))
 
     def entries(self) -> list[dict[str, float]]:
         """The log so far."""

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from vpype_sketchformer.layout.grid import (
     CELL_RATIO,
-    CM,
     DEFAULT_SIZE,
     Sheet,
     SheetError,
@@ -20,6 +19,7 @@ from vpype_sketchformer.layout.grid import (
     plan_inside,
 )
 from vpype_sketchformer.sketch import Sketch
+from vpype_sketchformer.units import CM
 
 lengths = st.floats(1 * CM, 60 * CM)
 numbers = st.integers(1, 12)

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialize
 
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.sketch import DRAW, END, LIFT
 
 Split = Literal["train", "valid", "test"]
@@ -215,11 +216,9 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
         "classes": json.dumps(dataset.classes),
         "sources": json.dumps(dataset.sources),
     }
-    partial = path.with_name(path.name + ".partial")
     # safetensors writes memory as it lies, so everything must lie in C order.
     ordered = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    partial.write_bytes(serialize(ordered, metadata))
-    partial.replace(path)
+    write_whole(path, serialize(ordered, metadata))
     return dataset
 
 

@@ -18,7 +18,8 @@ import vpype_cli
 
 from vpype_sketchformer.commands.support.pipeline import layers_around
 from vpype_sketchformer.plotters import axidraw as machine
-from vpype_sketchformer.plotters.job import MM, Job, JobError, JobFile
+from vpype_sketchformer.plotters.job import Job, JobError, JobFile
+from vpype_sketchformer.units import MM
 
 #: Options of the command, the module's names for them, and what the documentation allows.
 RANGES = {

@@ -16,7 +16,7 @@ import vpype_cli
 from vpype_sketchformer.commands.support.document import PREFIX, page_is_free
 from vpype_sketchformer.commands.support.lettering import SIZE, check, extent, furnish, moved
 from vpype_sketchformer.commands.support.parameters import evaluate, require
-from vpype_sketchformer.layout.grid import CM
+from vpype_sketchformer.units import CM
 
 if TYPE_CHECKING:
     from vpype_sketchformer.layout.designs import Design

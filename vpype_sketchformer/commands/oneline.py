@@ -14,7 +14,7 @@ import vpype as vp
 import vpype_cli
 
 from vpype_sketchformer.commands.support.parameters import evaluate, require
-from vpype_sketchformer.layout.grid import CM
+from vpype_sketchformer.units import CM
 
 if TYPE_CHECKING:
     from vpype_sketchformer.oneline import Unbroken

@@ -29,7 +29,8 @@ from vpype_sketchformer.commands.support.document import (
 from vpype_sketchformer.commands.support.parameters import evaluate, require
 from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand, layers_around
 from vpype_sketchformer.commands.support.progress import progress
-from vpype_sketchformer.layout.grid import CM, SLACK, TOLERANCE, Sheet, SheetError, plan_around
+from vpype_sketchformer.layout.grid import SLACK, Sheet, SheetError, plan_around
+from vpype_sketchformer.units import CM, FLATNESS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -275,7 +276,7 @@ def _sketchcomplete(
     room = _room(document, strokes)
     completion = run.complete(strokes, count, label, room, values)
     run.report(completion)
-    added = completion.smoothed(TOLERANCE) if values["smooth"] else completion.sketches
+    added = completion.smoothed(FLATNESS) if values["smooth"] else completion.sketches
     if room is not None:
         added = [run.crop(sketch, room) for sketch in added]
     sheet = _plan(strokes, added, count, grid=grid, cell=cell)

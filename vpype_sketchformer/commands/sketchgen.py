@@ -32,7 +32,8 @@ from vpype_sketchformer.commands.support.document import (
 from vpype_sketchformer.commands.support.parameters import evaluate, require, varies
 from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand
 from vpype_sketchformer.commands.support.progress import progress
-from vpype_sketchformer.layout.grid import CM, TOLERANCE, Sheet, SheetError, plan, plan_inside
+from vpype_sketchformer.layout.grid import Sheet, SheetError, plan, plan_inside
+from vpype_sketchformer.units import CM, FLATNESS
 
 if TYPE_CHECKING:
     from vpype_sketchformer.sketch import Sketch
@@ -322,7 +323,7 @@ def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
         return sketch
     sketch = sketch.fitted(JOINING_SIZE)
     if smooth:
-        sketch = sketch.smoothed(TOLERANCE)
+        sketch = sketch.smoothed(FLATNESS)
     joined = unbroken(sketch.strokes, Limits(max_bridge=math.inf), smooth=smooth)
     return replace(sketch, strokes=tuple(joined.paths))
 

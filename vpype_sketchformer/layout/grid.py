@@ -9,17 +9,13 @@ import math
 from dataclasses import dataclass
 
 from vpype_sketchformer.sketch import Sketch
-
-CM = 96 / 2.54
+from vpype_sketchformer.units import CM, FLATNESS
 
 #: The longest side of a sketch where the user gives none.
 DEFAULT_SIZE = 4 * CM
 
 #: Side of a cell over the longest side of its sketch: white space of an eighth all around.
 CELL_RATIO = 1.25
-
-#: How far a flattened curve may be from the true one: less than a pen shows.
-TOLERANCE = 0.005 * CM
 
 #: Lengths that come from different sums of the same numbers differ by less than this.
 SLACK = 1e-6
@@ -84,7 +80,7 @@ class Sheet:
         sketch = sketch.fitted(self.size)
         if smooth:
             # A curve swings out beyond the points that it passes through.
-            sketch = sketch.smoothed(TOLERANCE).fitted(self.size)
+            sketch = sketch.smoothed(FLATNESS).fitted(self.size)
         dx, dy = self.offset(index)
         _, _, width, height = sketch.bounds
         return sketch.moved(

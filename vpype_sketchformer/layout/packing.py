@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from vpype_sketchformer.layout.designs import Design
-from vpype_sketchformer.layout.grid import CM
+from vpype_sketchformer.units import CM
 
 Size = tuple[float, float]
 #: Left, top, right and bottom of a part of a page.

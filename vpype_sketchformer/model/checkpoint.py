@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors
 
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model.transformer import ModelConfig, expected_shapes
 from vpype_sketchformer.wording import OneLineError, is_name
 
@@ -110,9 +111,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "scale": json.dumps(checkpoint.scale),
         "metadata": json.dumps(dict(checkpoint.metadata)),
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(safetensors.save(tensors, metadata))
-    partial.replace(path)
+    write_whole(path, safetensors.save(tensors, metadata))
 
 
 def load(path: Path) -> Checkpoint:

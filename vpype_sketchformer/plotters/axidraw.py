@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress, key
 
 if TYPE_CHECKING:
@@ -322,10 +323,8 @@ class Record:
     def stop(self, job: Job, svg: str) -> None:
         """Keep what a job is resumed from."""
         path = self._svg(job)
-        partial = path.with_name(f"{path.name}.partial")
         try:
-            partial.write_text(svg, encoding="utf-8")
-            partial.replace(path)
+            write_whole(path, svg)
         except OSError as error:
             raise JobError(f"cannot write {path}: {error.strerror}.") from error
         self._save(job, Progress(job.fingerprint, job.count))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import vpype as vp
 
+from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.units import MM
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Stroke = NDArray[np.complex128]
 
-MM = vp.convert_length("mm")
 
 #: The first value in a job file, so that no other file is taken for one.
 FORMAT = "vpype-sketchformer-job-1"
@@ -200,18 +201,13 @@ class JobFile:
         Raises:
             JobError: It cannot be written.
         """
-        partial = self.path.with_name(self.path.name + ".partial")
         records = {key: asdict(progress) for key, progress in jobs.items()}
         content = json.dumps({"format": FORMAT, "jobs": records}, indent=1)
         try:
             if not jobs:
                 self.path.unlink(missing_ok=True)
                 return
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(content + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
+            write_whole(self.path, content + "\n")
         except OSError as error:
             raise JobError(f"cannot write {self.path}: {error.strerror}.") from error
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.sketchpad.pad import Pad, PadError, parse
 
 #: Pages that stay; older ones go when a new one begins.
@@ -56,12 +56,7 @@ class Shelf:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in self._names()[PAGES - 1 :]:
                 self._path(name).unlink(missing_ok=True)
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        write_whole(self.path, text)
 
     def drop(self) -> None:
         """Forget the page that is being drawn: nothing is on it."""

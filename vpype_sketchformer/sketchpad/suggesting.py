@@ -13,7 +13,6 @@ import numpy as np
 import vpype as vp
 from numpy.typing import NDArray
 
-from vpype_sketchformer.layout.grid import TOLERANCE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import (
     LONGEST_PREFIX,
@@ -33,6 +32,7 @@ from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION
 from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
 from vpype_sketchformer.sketchpad.pad import Box, joined
 from vpype_sketchformer.smoothing import smooth
+from vpype_sketchformer.units import FLATNESS
 
 Stroke = NDArray[np.float64]
 
@@ -362,7 +362,7 @@ def _on_page(
     own = placement.to_own(stroke)
     if joint is not None:
         own[0] = joint
-    (curve,) = smooth([own], TOLERANCE, SIMPLIFICATION / placement.scale)
+    (curve,) = smooth([own], FLATNESS, SIMPLIFICATION / placement.scale)
     lines = vp.LineCollection([curve @ [1, 1j]])
     lines.crop(0, 0, *page)
     return tuple(vp.as_vector(line) for line in lines)

@@ -8,7 +8,6 @@ from xml.etree.ElementTree import ParseError
 import numpy as np
 import vpype as vp
 
-from vpype_sketchformer.layout.grid import TOLERANCE
 from vpype_sketchformer.sketchpad.pad import (
     FARTHEST,
     MOST_POINTS,
@@ -17,6 +16,7 @@ from vpype_sketchformer.sketchpad.pad import (
     Pad,
     Stroke,
 )
+from vpype_sketchformer.units import FLATNESS
 
 
 class SvgError(ValueError):
@@ -30,7 +30,7 @@ def read_strokes(data: bytes) -> list[Stroke]:
         SvgError: It is none, or there are no lines in it, or too many.
     """
     try:
-        document = vp.read_multilayer_svg(io.StringIO(data.decode("utf-8")), TOLERANCE)
+        document = vp.read_multilayer_svg(io.StringIO(data.decode("utf-8")), FLATNESS)
     except UnicodeDecodeError as error:
         raise SvgError("This file is no SVG.") from error
     except (ParseError, ValueError, AttributeError, KeyError, TypeError, IndexError) as error:

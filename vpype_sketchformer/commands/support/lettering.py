@@ -13,7 +13,7 @@ import click
 import vpype as vp
 
 from vpype_sketchformer.commands.support.parameters import require
-from vpype_sketchformer.layout.grid import CM
+from vpype_sketchformer.units import CM
 
 #: Left, top, right and bottom of a part of the page.
 Box = tuple[float, float, float, float]
