@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import io
 import json
@@ -105,7 +106,7 @@ def fetch(
 ) -> tuple[int, bytes]:
     """Fetch something from the server, with these headers as they are."""
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE)
     connection.putrequest(method, parts.path + path, skip_host="Host" in headers)
     for name, value in headers.items():
         connection.putheader(name, value)
@@ -703,6 +704,10 @@ def test_import_and_download(address: str) -> None:
     ):
         status, body = fetch(address, "import", "POST", bad, **origin)
         assert status == 200 and json.loads(body)["trouble"], bad[:20]
+    packed = gzip.compress(svg)
+    assert fetch(address, "import", "POST", packed, **origin, **{"Content-Encoding": "gzip"})[
+        0
+    ] == 415
     assert fetch(address, "import", "POST", b"x" * (server.MOST_BYTES + 1), **origin)[0] == 413
     status, body = fetch(address, "drawing.svg")
     assert status == 200 and b"drawn by hand" in body

@@ -140,6 +140,7 @@ def _sketchpad(
     try:
         import aiohttp  # noqa: F401
         import platformdirs  # noqa: F401
+        import psutil  # noqa: F401
     except ImportError as error:
         raise click.UsageError(INSTALL) from error
     from vpype_sketchformer.sketchpad.pad import Pad

@@ -24,7 +24,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from vpype_sketchformer.sketchpad.pad import PadError, flat, parse
 from vpype_sketchformer.sketchpad.session import Session
-from vpype_sketchformer.sketchpad.svg import SvgError, read_strokes, write_pad
+from vpype_sketchformer.sketchpad.svg import read_strokes, write_pad
+from vpype_sketchformer.svg_reader import SvgError, SvgReader
+from vpype_sketchformer.units import FLATNESS
 
 ADDRESS = "127.0.0.1"
 #: The largest message and the largest file that are taken, bytes.
@@ -61,7 +63,10 @@ async def serve(
     """
     server = Server(session)
     logging.getLogger("aiohttp.server").addFilter(_quiet)
-    runner = web.AppRunner(server.application(), access_log=None, handle_signals=False)
+    # What is compressed stays so, and is refused: it could unpack to any size.
+    runner = web.AppRunner(
+        server.application(), access_log=None, handle_signals=False, auto_decompress=False
+    )
     await runner.setup()
     interrupted = asyncio.Event()
     try:
@@ -129,6 +134,8 @@ class Server:
         self.hosts: tuple[str, ...] = ()
         self.files = _files()
         self.socket: web.WebSocketResponse | None = None
+        self.reader = SvgReader(FLATNESS, crop=True)
+        self.reading = asyncio.Lock()
         self.tab = ""
 
     def opened(self, port: int) -> str:
@@ -151,13 +158,14 @@ class Server:
         return application
 
     async def close(self) -> None:
-        """Send the page away."""
+        """Send the page away, and stop reading."""
+        self.reader.close()
         if self.socket is not None:
             await self.socket.close(code=OVER)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Let in who knows the secret and comes from this server's own page."""
+        """Let in who knows the secret and comes from this server's own page, in plain."""
         origin = request.headers.get("Origin")
         if request.headers.get("Host") not in self.hosts:
             raise web.HTTPForbidden(text="wrong host")
@@ -166,6 +174,8 @@ class Server:
         secret = request.match_info.get("secret", "")
         if not hmac.compare_digest(secret.encode(), self.secret.encode()):
             raise web.HTTPNotFound(text="not found")
+        if "Content-Encoding" in request.headers:
+            raise web.HTTPUnsupportedMediaType(text="nothing compressed")
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -192,10 +202,14 @@ class Server:
         if request.headers.get("Origin") is None:
             raise web.HTTPForbidden(text="wrong origin")
         data = await request.read()
-        try:
-            strokes = await asyncio.to_thread(read_strokes, data)
-        except SvgError as error:
-            return web.json_response({"trouble": str(error)})
+        async with self.reading:
+            try:
+                strokes = await asyncio.to_thread(read_strokes, self.reader, data)
+            except SvgError as error:
+                trouble = f"This file cannot be put on the page: {error}."
+                return web.json_response({"trouble": trouble})
+            finally:
+                self.reader.close()
         return web.json_response({"strokes": [flat(stroke) for stroke in strokes]})
 
     def _response(self, body: bytes, kind: str, more: Headers | None = None) -> web.Response:
@@ -221,7 +235,9 @@ class Server:
         """Talk with a page."""
         if request.headers.get("Origin") is None:
             raise web.HTTPForbidden(text="wrong origin")
-        socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=30)
+        socket = web.WebSocketResponse(
+            max_msg_size=MOST_BYTES, heartbeat=30, compress=False
+        )
         await socket.prepare(request)
         outbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         postman = asyncio.create_task(_deliver(outbox, socket))

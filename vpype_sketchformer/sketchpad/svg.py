@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import io
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import vpype as vp
 
-from vpype_sketchformer.sketchpad.pad import (
-    FARTHEST,
-    MOST_POINTS,
-    MOST_STROKES,
-    WAYS,
-    Pad,
-    Stroke,
-)
-from vpype_sketchformer.units import FLATNESS
+from vpype_sketchformer.sketchpad.pad import FARTHEST, MOST_STROKES, WAYS, Pad, Stroke
+from vpype_sketchformer.svg_reader import SvgError, SvgReader
 
 
-class SvgError(ValueError):
-    """A file that cannot be put on the page; the message is one clear line."""
-
-
-def read_strokes(data: bytes) -> list[Stroke]:
-    """Read the lines of an SVG, in pixels.
+def read_strokes(reader: SvgReader, data: bytes) -> list[Stroke]:
+    """Read the lines of an SVG that fit on a page, in pixels.
 
     Raises:
         SvgError: It is none, or there are no lines in it, or too many.
     """
-    try:
-        document = vp.read_multilayer_svg(io.StringIO(data.decode("utf-8")), FLATNESS)
-    except UnicodeDecodeError as error:
-        raise SvgError("This file is no SVG.") from error
-    except (ParseError, ValueError, AttributeError, KeyError, TypeError, IndexError) as error:
-        # svgelements raises any of these for what it does not understand.
-        raise SvgError("This file is no SVG that vpype can read.") from error
-    strokes = [vp.as_vector(line) for layer in document.layers.values() for line in layer]
-    strokes = [s for s in strokes if np.all(np.abs(s) <= FARTHEST)]  # also drops NaN
+    strokes = [s for s in reader.read(data) if np.all(np.abs(s) <= FARTHEST)]  # drops NaN too
     if not strokes:
-        raise SvgError("There are no lines in this file.")
-    if len(strokes) > MOST_STROKES or sum(map(len, strokes)) > MOST_POINTS:
-        raise SvgError("There are too many lines in this file.")
+        raise SvgError("no lines in it")
+    if len(strokes) > MOST_STROKES:
+        raise SvgError(f"more than {MOST_STROKES:,} lines in it")
     return strokes
 
 
