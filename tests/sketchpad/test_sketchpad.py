@@ -705,9 +705,10 @@ def test_import_and_download(address: str) -> None:
         status, body = fetch(address, "import", "POST", bad, **origin)
         assert status == 200 and json.loads(body)["trouble"], bad[:20]
     packed = gzip.compress(svg)
-    assert fetch(address, "import", "POST", packed, **origin, **{"Content-Encoding": "gzip"})[
-        0
-    ] == 415
+    assert (
+        fetch(address, "import", "POST", packed, **origin, **{"Content-Encoding": "gzip"})[0]
+        == 415
+    )
     assert fetch(address, "import", "POST", b"x" * (server.MOST_BYTES + 1), **origin)[0] == 413
     status, body = fetch(address, "drawing.svg")
     assert status == 200 and b"drawn by hand" in body

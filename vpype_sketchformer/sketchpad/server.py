@@ -235,9 +235,7 @@ class Server:
         """Talk with a page."""
         if request.headers.get("Origin") is None:
             raise web.HTTPForbidden(text="wrong origin")
-        socket = web.WebSocketResponse(
-            max_msg_size=MOST_BYTES, heartbeat=30, compress=False
-        )
+        socket = web.WebSocketResponse(max_msg_size=MOST_BYTES, heartbeat=30, compress=False)
         await socket.prepare(request)
         outbox: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
         postman = asyncio.create_task(_deliver(outbox, socket))
