@@ -16,6 +16,7 @@ test: .venv/ready .venv-test/ready
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy vpype_sketchformer training
 	.venv-test/bin/pytest
+	.venv-test/bin/pytest tests/benchmarks --override-ini addopts=-q --benchmark-disable
 
 # What an artist has: the plug-in alone, without torch.
 .venv/ready: $(PACKAGE)

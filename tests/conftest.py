@@ -1,4 +1,4 @@
-"""Fixtures: a model that draws in milliseconds, and the real command line."""
+"""Fixtures: a model that draws in milliseconds, real drawings, and the real command line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ from pathlib import Path
 
 import pytest
 
+DATA = Path(__file__).parent / "data"
 VPYPE = Path(sysconfig.get_path("scripts")) / "vpype"
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Path:
     """A model that scribbles, but goes through all of the code."""
-    return Path(__file__).parent / "data" / "tiny.safetensors"
+    return DATA / "tiny.safetensors"
+
+
+@pytest.fixture(scope="session")
+def quickdraw() -> Path:
+    """A folder of real drawings by class, ``cat.ndjson`` and others: see data/README.md."""
+    return DATA / "quickdraw"
+
+
+@pytest.fixture(scope="session")
+def look() -> Path:
+    """A file of an artist's one-line drawings, as tracing broke them."""
+    return DATA / "oneline" / "look_joined.ndjson"
 
 
 CommandLine = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -1,4 +1,8 @@
-"""Timing two things, and the lines at the end that set them side by side."""
+"""Timing two things, and the lines at the end that set them side by side.
+
+With ``--benchmark-disable`` everything runs once, so that it is known to run; nothing is timed
+or judged then.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,8 @@ def judge(benchmark: BenchmarkFixture, request: pytest.FixtureRequest) -> Judge:
             )
         else:
             verdict = "no target"
+        if benchmark.disabled:
+            return
         benchmark.extra_info[what] = {"figure": figure, "unit": unit, "verdict": verdict}
         lines = request.config.stash.setdefault(LINES, [])
         lines.append(f"{what}: {figure:.3g} {unit} ({verdict}; {details})")
@@ -55,6 +61,17 @@ def pytest_terminal_summary(
             terminalreporter.write_line(line)
 
 
+def timed(action: Callable[[], object], seconds: list[float]) -> Callable[[], None]:
+    """Return the action, which then adds its time to the list."""
+
+    def run() -> None:
+        began = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - began)
+
+    return run
+
+
 def in_turns(
     benchmark: BenchmarkFixture,
     ours: Callable[[], object],
@@ -64,18 +81,17 @@ def in_turns(
     """Time both in turns, so that they meet the same weather.
 
     Returns:
-        Seconds of each round of both, without the one to warm up; pytest-benchmark keeps
-        the times of ours.
+        Seconds of each round of both, without the one to warm up, unless that was all.
     """
-    times = []
-
-    def time_theirs() -> None:
-        began = time.perf_counter()
-        theirs()
-        times.append(time.perf_counter() - began)
-
-    benchmark.pedantic(ours, setup=time_theirs, rounds=rounds, warmup_rounds=1)
-    return benchmark.stats.stats.data, times[1:]
+    our_times: list[float] = []
+    their_times: list[float] = []
+    benchmark.pedantic(
+        timed(ours, our_times),
+        setup=timed(theirs, their_times),
+        rounds=rounds,
+        warmup_rounds=1,
+    )
+    return our_times[1:] or our_times, their_times[1:] or their_times
 
 
 @pytest.fixture(scope="session")

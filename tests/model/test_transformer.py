@@ -24,7 +24,6 @@ from vpype_sketchformer.model.checkpoint import Checkpoint, load
 from vpype_sketchformer.model.transformer import SIGMA_FLOOR, Cache, Mixture, Transformer
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
-QUICKDRAW = Path(__file__).parents[3] / "shared" / "data" / "quickdraw"
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +40,14 @@ def model(checkpoint: Checkpoint) -> Sketchformer:
 
 
 @pytest.fixture(scope="module")
-def batch(tmp_path_factory: pytest.TempPathFactory, checkpoint: Checkpoint) -> Batch:
+def batch(
+    quickdraw: Path, tmp_path_factory: pytest.TempPathFactory, checkpoint: Checkpoint
+) -> Batch:
     """A few real drawings of very different lengths, labelled as the tiny model knows them."""
     drawings = [
         d
         for name in ("cat", "sun")
-        for d in list(read_ndjson(QUICKDRAW / f"{name}.ndjson"))[:5]
+        for d in list(read_ndjson(quickdraw / f"{name}.ndjson"))[:5]
     ]
     path = tmp_path_factory.mktemp("data") / "few.safetensors"
     dataset = datasets.save(drawings, path)

@@ -14,8 +14,6 @@ from training.data import dataset
 from training.data.dataset import Dataset
 from training.mend import main
 
-LOOK = Path(__file__).parents[3] / "shared/data/oneline/look_joined.ndjson"
-
 Stroke = np.ndarray
 
 
@@ -80,10 +78,9 @@ def test_what_cannot_be_mended_is_left_out(tmp_path: Path) -> None:
     assert "1 left out, figures: too much of it would be" in result.output
 
 
-@pytest.mark.skipif(not LOOK.exists(), reason="the drawings are not here")
-def test_real_drawings(tmp_path: Path) -> None:
+def test_real_drawings(look: Path, tmp_path: Path) -> None:
     """Most are mended, each to one path that covers the ink and little else."""
-    lines = LOOK.read_text(encoding="utf-8").splitlines()[100:112]
+    lines = look.read_text(encoding="utf-8").splitlines()
     drawings = [
         [np.array(stroke, float).T for stroke in json.loads(line)["drawing"]] for line in lines
     ]
