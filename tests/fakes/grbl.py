@@ -28,11 +28,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BANNER = "\r\nGrbl 1.1h ['$' for help]"
+#: How firmwares introduce themselves.
+BANNERS = {
+    "grbl": "Grbl 1.1h ['$' for help]",
+    "grbl 0.9": "Grbl 0.9j ['$' for help]",
+    "grblhal": "GrblHAL 1.1f ['$' or '$HELP' for help]",
+    "fluidnc": "Grbl 3.7 [FluidNC v3.7.8 (wifi) '$' for help]",
+}
+#: What grblHAL says in answer to `$$` beside what GRBL does.
+TEXT_SETTINGS = ("$74=", "$300=grblHAL", "$302=192.168.5.1", "$340=N/A", "$384=0")
 RX_SIZE = 127  # of 128 bytes one stays free
 LINE_SIZE = 80
 PLANNER = 15
 STARTING = 0.05  # s from a hard reset to the banner, with nobody listening
+DEAF = 0.5  # s after a limit switch in which a reset is thrown away
 BRAKING = 0.03  # s of motion after a feed hold, before the scale
 WORD = re.compile(r"([A-Z])([-+]?(?:\d+\.?\d*|\.\d+))")
 KNOWN_G = {"0", "1", "4", "10", "17", "20", "21", "53", "54", "80", "90", "91", "94"}
@@ -78,6 +87,11 @@ class FakeGrbl:
         resets_on_open: Whether opening the port resets it, as most Arduinos do unless the
             port was left with HUPCL off.
         z_down: Below which height the pen draws; None where M3 lowers it.
+        firmware: Which one it runs, a key of `BANNERS`.
+        startup: A line that it runs after each reset, and echoes (`$N0`).
+        build: What `$I` says of it.
+        start_time: How long it takes to start, in s.
+        babble: What it says beside each answer.
         ink: The strokes on the paper, each a list of x, y.
         faults: What will go wrong.
     """
@@ -89,6 +103,11 @@ class FakeGrbl:
     s_down: float | None = None
     latency: float = 0.0
     folder: Path | None = None
+    firmware: str = "grbl"
+    startup: str = ""
+    build: str = "[OPT:V,15,128]"
+    start_time: float = STARTING
+    babble: str = ""
     ink: list[list[tuple[float, float]]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -105,6 +124,7 @@ class FakeGrbl:
         self.offset: Point = (0.0, 0.0, self.physical[2] if self.z_down is None else 0.0)
         self.alarmed = bool(self.settings[22])
         self.critical = False
+        self.deaf_until = 0.0
         self.dead = False
         self.stalled_until = 0.0
         self.swallow = False
@@ -249,8 +269,14 @@ class FakeGrbl:
             self.next_error = rng.choice((1, 2, 20, 33))
         elif fault.kind == "alarm":
             self._alarm(rng.choice((1, 2)))
+        elif fault.kind == "limit switch":
+            self._alarm(1)
+            self.deaf_until = time.monotonic() + DEAF / (1 if self.speed <= 1 else 5)
         elif fault.kind == "reset":
             self._boot(hard=True)
+        elif fault.kind == "power lost":  # the port stays: the board lives on the computer's
+            self._boot(hard=True)
+            self.dead = True
         elif fault.kind == "garbage":
             noise = bytes(rng.randrange(256) for _ in range(rng.randint(1, 12)))
             self.out.append((0.0, noise + rng.choice((b"", b"\r\n"))))
@@ -272,7 +298,8 @@ class FakeGrbl:
             if not self.critical and not self.homing_until:
                 self._report()
         elif byte == 0x18:
-            self._soft_reset()
+            if time.monotonic() > self.deaf_until:
+                self._soft_reset()
         elif self.critical:
             return
         elif char == "!":
@@ -297,6 +324,9 @@ class FakeGrbl:
 
     def _report(self) -> None:
         x, y, z = self.machine
+        if self.firmware == "grbl 0.9":
+            self._write(f"<{self.state},MPos:{x:.3f},{y:.3f},{z:.3f},WPos:0.000,0.000,0.000>")
+            return
         text = f"<{self.state}|MPos:{x:.3f},{y:.3f},{z:.3f}|FS:0,{self.spindle:.0f}"
         if self.report_offset:
             a, b, c = self.offset
@@ -344,17 +374,22 @@ class FakeGrbl:
             self.machine = (0.0, 0.0, 0.0)
             self.alarmed = bool(self.settings[22])
             self.out.clear()
-            self.starting_until = time.monotonic() + STARTING
+            self.starting_until = time.monotonic() + self.start_time
         self._clear()
+        self._pen()
         self.critical = False
         if not hard:
             self._greet()
 
     def _greet(self) -> None:
         self.starting_until = 0.0
-        self._write(BANNER)
+        self._write(f"\r\n{BANNERS[self.firmware]}")
+        if self.firmware == "fluidnc":
+            self._write("[MSG:INFO: Connecting to STA SSID:studio]")
         if self.alarmed:
             self._write("[MSG:'$H'|'$X' to unlock]")
+        elif self.startup:
+            self._write(f">{self.startup}:ok")
 
     def _soft_reset(self) -> None:
         if self.blocks and (not self.hold or self.braking > 0) and not self.check:
@@ -461,6 +496,8 @@ class FakeGrbl:
             char = self.rx.popleft()
             if char in "\r\n":
                 line, self.text = self.text, ""
+                if self.babble:
+                    self._write(self.babble)
                 self._line(line)
             elif char != " ":
                 self.text += char
@@ -489,9 +526,12 @@ class FakeGrbl:
                 self._write(
                     f"${number}={value:g}" if value % 1 == 0 else f"${number}={value:.3f}"
                 )
+            if self.firmware == "grblhal":
+                for text in TEXT_SETTINGS:
+                    self._write(text)
         elif line == "$I":
             self._write("[VER:1.1h.20190825:]")
-            self._write("[OPT:V,15,128]")
+            self._write(self.build)
         elif line == "$G":
             self._write(f"[GC:G{self.motion} G54 G17 G21 G90 G94 M5 M9 T0 F{self.feed:g} S0]")
         elif line == "$X":
@@ -513,6 +553,10 @@ class FakeGrbl:
                 raise Refusal(5)
             self.homing_until = time.monotonic() + 10 / self.speed
             return None
+        elif self.firmware == "fluidnc" and (
+            match := re.fullmatch(r"\$/axes/([xyz])/homing/mpos_mm", line)
+        ):
+            self._write(f"/axes/{match[1]}/homing/mpos_mm={self.low_corner:.3f}")
         elif line.startswith("$J="):
             if self.alarmed:
                 raise Refusal(9)
@@ -527,16 +571,32 @@ class FakeGrbl:
         return "ok"
 
     def _homed(self) -> None:
-        """Be at home: the top right corner, where the machine's own zero is."""
+        """Be at home, where the machine knows the place of, less the pull-off."""
         self.homing_until = 0.0
         back = -self.settings[27]
-        self.physical = tuple(place + back for place in self.home)
-        self.machine = self.planned = (back, back, back)
+        backs = tuple(-back if self.low(axis) else back for axis in range(3))
+        ends = tuple(self.low_corner if self.low(axis) else 0.0 for axis in range(3))
+        self.physical = tuple(a + b for a, b in zip(self.home, backs, strict=True))
+        self.machine = tuple(a + b for a, b in zip(ends, backs, strict=True))
+        self.planned = self.machine
         self.alarmed = False
         self._write("ok")
 
-    #: Where the paper's origin sees the machine's home.
+    #: Where the paper's origin sees the machine's home: the top right corner, as GRBL has it.
     home = (290.0, 190.0, 10.0)
+    #: What FluidNC calls the place of a low end.
+    low_corner = 0.0
+
+    def low(self, axis: int) -> bool:
+        """Whether an axis homes to its low end and counts from there, as FluidNC can."""
+        return self.firmware == "fluidnc" and bool(int(self.settings[23]) >> axis & 1)
+
+    def reach(self, axis: int) -> tuple[float, float]:
+        """Where an axis ends, in the machine's own coordinates."""
+        travel = self.settings[130 + axis]
+        if self.low(axis):
+            return self.low_corner, self.low_corner + travel
+        return -travel, 0.0
 
     def _words(self, line: str) -> dict[str, str]:
         if not line:
@@ -587,6 +647,8 @@ class FakeGrbl:
         self.feed, self.motion = feed, motion
         if "G90" in words or "G91" in words:
             self.relative = "G91" in words
+        if "G4" in words and self.firmware == "fluidnc" and not float(words["P"]):
+            return "ok"  # which does not tell that motion is over
         if "G4" in words:
             return self._synchronise(lambda: self._dwell(float(words["P"])))
         if words.keys() & {"M3", "M4", "M5", "M2", "M30", "M0"}:
@@ -637,7 +699,11 @@ class FakeGrbl:
     def _leaves(self, target: Point) -> bool:
         if not self.settings[22]:
             return False
-        return any(not -self.settings[130 + i] - 1e-9 <= target[i] <= 1e-9 for i in range(2))
+        ends = [self.reach(axis) for axis in range(3)]
+        return any(
+            not low - 1e-9 <= place <= high + 1e-9
+            for place, (low, high) in zip(target, ends, strict=True)
+        )
 
     def _plan(self, target: Point, motion: str, feed: float) -> str | None:
         if self.settings[20] and self._leaves(target):

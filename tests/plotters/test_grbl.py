@@ -497,11 +497,11 @@ def test_the_pen_rises_when_the_disk_is_full(
 def test_the_pen_rises_when_the_terminal_is_gone(
     plot: Plot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def show(bar: object, passed: float, status: object) -> None:
+    def show(bar: object, passed: float, note: str) -> None:
         if passed > 5:
             raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("vpype_sketchformer.commands.grbl._Bar.show", show)
+    monkeypatch.setattr("vpype_sketchformer.commands.support.terminal.PlotBar.show", show)
     machine = FakeGrbl(speed=20)
     with stopping("Broken pipe. The pen is up"):
         plot(machine=machine)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import vpype as vp
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
 #: The first value in a job file, so that no other file is taken for one.
 FORMAT = "vpype-sketchformer-job-1"
 
+#: A job file that is larger, in bytes, is none.
+LARGEST = 10_000_000
 
-class JobError(Exception):
+Place = tuple[float, float, float]
+
+
+class JobError(OneLineError):
     """A drawing that cannot be plotted, or a job file that is of no use; says why."""
 
 
@@ -143,15 +149,43 @@ class Progress:
         finishing: Whether the next one may be drawn completely as well, for all that is known.
         position: Where the pen stopped, x, y, z in mm in the coordinates of the machine's
             work; None if not known.
+        offset: What the machine was last seen to add for its own coordinates, in mm.
         lost: Whether the machine has stopped in a way that may have cost it its place.
+        setup: What must not change before the rest is drawn, such as a model.
     """
 
     fingerprint: str
     strokes: int
     drawn: int = 0
     finishing: bool = False
-    position: tuple[float, float, float] | None = None
+    position: Place | None = None
+    offset: Place | None = None
     lost: bool = False
+    setup: str = ""
+
+    @classmethod
+    def read(cls, record: Any) -> Progress:
+        """Take what a job file says of a job.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: It is nothing that was saved.
+        """
+        record = dict(record)
+        for name in ("position", "offset"):
+            if record.get(name) is not None:
+                x, y, z = record[name]
+                record[name] = (x, y, z)
+                if not all(type(c) in (int, float) and math.isfinite(c) for c in (x, y, z)):
+                    raise ValueError
+        progress = cls(**record)
+        kinds = {"str": str, "int": int, "bool": bool}
+        for field in fields(cls):
+            kind = kinds.get(str(field.type))
+            if kind and type(getattr(progress, field.name)) is not kind:
+                raise TypeError
+        if not 0 <= progress.drawn <= progress.strokes:
+            raise ValueError
+        return progress
 
     @property
     def complete(self) -> bool:
@@ -181,17 +215,21 @@ class JobFile:
             JobError: It is not a job file, or cannot be read.
         """
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            if self.path.exists() and not self.path.is_file():
+                raise ValueError
+            with self.path.open(encoding="utf-8") as file:
+                text = file.read(LARGEST + 1)
+            if len(text) > LARGEST:
+                raise ValueError
+            content = json.loads(text)
             if content["format"] != FORMAT:
                 raise ValueError
-            jobs = {key: Progress(**record) for key, record in content["jobs"].items()}
-            if not all(0 <= progress.drawn <= progress.strokes for progress in jobs.values()):
-                raise ValueError
+            jobs = {key: Progress.read(record) for key, record in content["jobs"].items()}
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise JobError(f"cannot read {self.path}: {error.strerror}.") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise JobError(f"{self.path} is not a job file; move it away.") from error
         return jobs
 

@@ -7,11 +7,13 @@ report, ``!`` holds, ``~`` goes on, 0x18 resets.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from vpype_sketchformer.plotters.grbl.codes import words
@@ -19,27 +21,41 @@ from vpype_sketchformer.plotters.grbl.codes import words
 BAUD = 115_200
 
 STATUS, HOLD, GO_ON, RESET, STOP_JOG = b"?", b"!", b"~", b"\x18", b"\x85"
+FASTER, SLOWER = b"\x91", b"\x92"
 
 #: A machine that idles for so long, in s, and longer than its dwells, has lost a line.
 STALL = 5.0
 #: How often a status report is asked for, in s.
 INTERVAL = 0.2
-#: A controller that says nothing for so long, in s, is gone: it always answers ``?``.
+#: A controller that says nothing of use for so long, in s, is gone: it always answers ``?``.
 SILENCE = 5.0
 #: How long homing may take, in s.
 HOMING = 300.0
-#: How long a controller may take from the opening of its port to its banner, in s.
-BOOT = 6.0
+#: How long to wait for a word of a controller before it is reset, in s.
+WAKE = 3.0
+#: How long a controller may take to start, in s: one that looks for a Wi-Fi takes 12.
+BOOT = 20.0
+#: How often a reset is sent until the banner comes, in s: for half a second after a limit
+#: switch GRBL throws it away.
+AGAIN = 1.0
 #: How long to wait in one go for something to read, in s.
 PATIENCE = 0.05
 #: Room in the receive buffer of a stock GRBL, in bytes; one of 128 is never used.
 ROOM = 127
+#: The longest line that a controller may send, in bytes, and the most bytes read in one go.
+LONGEST = 1024
+CHUNK = 4096
+#: The most lines that a controller may say to one question.
+MOST = 2000
 
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?\d{1,12}(?:\.\d{1,12})?"
 _PLACE = re.compile(rf"(MPos|WPos|WCO):({_NUMBER}),({_NUMBER}),({_NUMBER})(?:,{_NUMBER})*")
 _STATE = re.compile(r"(Idle|Run|Hold|Jog|Alarm|Door|Check|Home|Sleep|Tool)(?::\d+)?")
-_SETTING = re.compile(rf"\$(\d+)=({_NUMBER})(?: \(.*\))?")
-_ANSWER = re.compile(r"ok|error:\d+")
+_SETTING = re.compile(rf"\$(\d{{1,4}})=({_NUMBER})(?: \(.*\))?")
+_BUILD = re.compile(r"\[OPT:([^,\]]*),\d{1,6},(\d{1,6})[,\]].*")
+_BANNER = re.compile(r"Grbl(?:HAL)? (\d{1,3})\.(\d{1,3})")
+_ANSWER = re.compile(r"ok|error:\d{1,4}")
+_ALARM = re.compile(r"ALARM:\d{1,4}")
 _DWELL = re.compile(r"G4P([\d.]+)")
 
 Place = tuple[float, float, float]
@@ -92,6 +108,12 @@ class Status:
     offset: Place
 
     @property
+    def machine(self) -> Place:
+        """X, Y, Z in the coordinates of the machine, in mm."""
+        x, y, z = (round(a + b, 4) for a, b in zip(self.position, self.offset, strict=True))
+        return x, y, z
+
+    @property
     def moving(self) -> bool:
         """Whether the machine is in motion, if only to come to a halt."""
         return self.state in ("Run", "Jog", "Home", "Hold:1", "Door:2", "Door:3")
@@ -108,6 +130,11 @@ class Machine:
         room: How many bytes may be sent without an answer.
         status: The latest report; None after a reset, until the next one.
         was_reset: Whether the controller seems to have been reset by the opening of its port.
+        banner: How it introduces itself.
+        home_place: Where it came to stand when it was sent home, in the coordinates of the
+            machine; None before.
+        hold_up: The lines that keep a servo pen up, sent after each reset: that cuts the
+            signal of the servo, and the pen drops.
         sent: The lines without an answer, the oldest first.
     """
 
@@ -117,6 +144,9 @@ class Machine:
     room: int = ROOM
     status: Status | None = None
     was_reset: bool = False
+    banner: str = ""
+    home_place: Place | None = None
+    hold_up: tuple[str, ...] = ()
     sent: deque[str] = field(default_factory=deque)
     _inbox: deque[str] = field(default_factory=deque)
     _offset: Place = (0.0, 0.0, 0.0)
@@ -149,13 +179,15 @@ class Machine:
             LineLostError: The line is gone.
         """
         try:
-            data = self.port.read(max(1, self.port.in_waiting))
-            data += self.port.read(self.port.in_waiting) if data else b""
+            data = self.port.read(1)
+            while len(data) < CHUNK and (waiting := self.port.in_waiting):
+                data += self.port.read(min(waiting, CHUNK - len(data)))
         except (OSError, TypeError) as error:  # pyserial reads None where a line is cut
             raise LineLostError("the line to the machine is gone.") from error
-        if data:
-            self._heard = time.monotonic()
         *lines, self._partial = (self._partial + data).split(b"\n")
+        if max(map(len, [*lines, self._partial])) > LONGEST:
+            self._partial = b""
+            raise MachineError("the machine sends a line without an end, as no GRBL does.")
         texts = [line.strip(b"\r").decode("ascii", "replace") for line in lines]
         self._inbox.extend(text for text in texts if text)
 
@@ -186,26 +218,27 @@ class Machine:
             self._asked = now
         feedback = []
         for text in self._received():
-            if text.startswith("<"):
-                self.status = self._parse_status(text)
-                self._notice_stall(self.status)
+            if status := self._parse_status(text):
+                self.status, self._heard = status, time.monotonic()
+                self._notice_stall(status)
             elif _ANSWER.fullmatch(text) and self.sent:
                 line = self.sent.popleft()
-                self._busy = time.monotonic()
+                self._heard = self._busy = time.monotonic()
                 if text != "ok":
                     raise RefusedError(f"{words(text)} in answer to the line {line!r}.")
-            elif text.startswith("ALARM:"):
+            elif _ALARM.fullmatch(text):
                 line = f" at the line {self.sent[0]!r}" if self.sent else ""
                 raise PlaceLostError(f"{words(text)}{line}.")
-            elif text.startswith("Grbl"):
+            elif _BANNER.match(text):
                 raise PlaceLostError("the controller was reset.")
-            elif (text[0], text[-1]) == ("[", "]") or _SETTING.fullmatch(text):
+            elif text[0] in "[<$>":  # what another firmware, or a start-up block, has to say
+                logging.info("grbl: the machine says %a", text)
                 feedback.append(text)
             else:
-                raise MachineError(f"the machine said what no GRBL says: {text[:60]!r}.")
+                raise MachineError(f"the machine said what no GRBL says: {text[:60]!a}.")
         silence = SILENCE if silence is None else silence
         if time.monotonic() - self._heard > silence:
-            raise LineLostError(f"the machine has been silent for {silence:.0f} s.")
+            raise LineLostError(f"the machine has not answered for {silence:.0f} s.")
         return feedback
 
     def _notice_stall(self, status: Status) -> None:
@@ -223,14 +256,14 @@ class Machine:
                 "was lost on the way."
             )
 
-    def _parse_status(self, text: str) -> Status:
+    def _parse_status(self, text: str) -> Status | None:
+        """Read a status report; None for what is not one, or was garbled on the way."""
         state, *fields = text[1:-1].split("|")
         places = {match[1]: match for match in map(_PLACE.fullmatch, fields) if match}
         reported = places.get("MPos") or places.get("WPos")
-        if not text.endswith(">") or not _STATE.fullmatch(state) or reported is None:
-            raise MachineError(
-                f"the machine sent a report that cannot be read: {text[:60]!r}."
-            )
+        framed = (text[0], text[-1]) == ("<", ">")
+        if not framed or not _STATE.fullmatch(state) or reported is None:
+            return None
         scale = 25.4 if self.settings.get(13) else 1.0
         x, y, z = (scale * float(value) for value in reported.groups()[1:])
         if "WCO" in places:
@@ -243,9 +276,14 @@ class Machine:
 
     # --- lines ----------------------------------------------------------------------------
 
-    def fits(self, line: str) -> bool:
-        """Tell whether there is room for a line in the machine's buffer."""
-        return sum(map(len, self.sent)) + len(self.sent) + len(line) + 1 <= self.room
+    def fits(self, *lines: str) -> bool:
+        """Tell whether there is room for lines in the machine's buffer.
+
+        One line always has room in a machine that has answered all others, whatever it says
+        of its buffer.
+        """
+        unanswered = [*self.sent, *lines]
+        return len(unanswered) < 2 or sum(len(line) + 1 for line in unanswered) <= self.room
 
     def send(self, *lines: str) -> None:
         """Send lines, for which there has to be room."""
@@ -271,6 +309,8 @@ class Machine:
         feedback = []
         while self.sent:
             feedback += self.attend(silence)
+            if len(feedback) > MOST:
+                raise MachineError(f"the machine answers {line!r} without an end.")
         return feedback
 
     def report(self) -> Status:
@@ -297,6 +337,7 @@ class Machine:
         except BaseException:  # Ctrl-C too: it must not run on
             self.write(RESET)
             raise
+        self.home_place = self.report().machine
 
     # --- beginning ------------------------------------------------------------------------
 
@@ -307,20 +348,28 @@ class Machine:
         may still be moving, and may hold half a line: once it stands it is reset.
 
         Raises:
-            MachineError: There is no GRBL at this port.
+            MachineError: There is no GRBL 1.1 at this port.
         """
         answer = self._wake(say)
         self.was_reset = not answer.startswith("<")
-        if not answer.startswith("Grbl"):
-            self.reset()
+        if _BANNER.match(answer):
+            self._greet(answer)
+        else:
+            self.reset(say)
         for text in self.ask("$I"):
-            if match := re.fullmatch(r"\[OPT:(\w*),(\d+),(\d+).*\]", text):
+            if match := _BUILD.fullmatch(text):
                 self.options = match[1]
-                self.room = min(ROOM, int(match[3]) - 1)
+                self.room = min(ROOM, int(match[2]) - 1)
         for text in self.ask("$$"):
             if match := _SETTING.fullmatch(text):
                 self.settings[int(match[1])] = float(match[2])
         self.report()
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """The version of GRBL that the machine says it has."""
+        match = _BANNER.match(self.banner)
+        return (int(match[1]), int(match[2])) if match else (0, 0)
 
     def _wake(self, say: Callable[[str], None]) -> str:
         """Wait for a banner, or a report of standing still, and return it.
@@ -328,16 +377,16 @@ class Machine:
         Returns:
             Nothing if there is neither: after ALARM:1 and 2 GRBL listens to a reset only.
         """
-        deadline, waiting, asked = time.monotonic() + BOOT / 2, False, 0.0
+        deadline, waiting, asked = time.monotonic() + WAKE, False, 0.0
         while time.monotonic() < deadline:
             if time.monotonic() - asked > INTERVAL:
                 self.write(STATUS)
                 asked = time.monotonic()
             for text in self._received():
-                if text.startswith("Grbl"):
+                if _BANNER.match(text):
                     return text
-                if match := re.match(rf"<({_STATE.pattern})\|", text):
-                    if not replace(_NOWHERE, state=match[1]).moving:
+                if status := self._parse_status(text):
+                    if not status.moving:
                         return text
                     deadline = time.monotonic() + BOOT
                     if not waiting:
@@ -345,21 +394,61 @@ class Machine:
                         say("the machine is still moving; waiting for it to stop")
         return ""
 
-    def reset(self) -> None:
+    def reset(
+        self, say: Callable[[str], None] | None = None, *, seconds: float | None = None
+    ) -> None:
         """Reset the controller, which forgets what is in its buffers, and await its banner.
+
+        Args:
+            say: Told if that takes a while.
+            seconds: How long it may take; `BOOT` if not given.
 
         Raises:
             LineLostError: There is no banner.
         """
-        self.write(RESET)
         self.sent.clear()
         self._inbox.clear()
         self.status, self._partial = None, b""
-        deadline = time.monotonic() + BOOT
-        while not any(text.startswith("Grbl") for text in self._received()):
-            if time.monotonic() > deadline:
-                raise LineLostError("no GRBL answers; is it the right port, and switched on?")
-        self._heard = time.monotonic()
+        seconds = BOOT if seconds is None else seconds
+        began, asked = time.monotonic(), 0.0
+        while (now := time.monotonic()) - began < seconds:
+            if now - asked > AGAIN:
+                self.write(RESET)
+                asked = now
+            for text in self._received():
+                if _BANNER.match(text):
+                    self._greet(text)
+                    return
+            if say is not None and now - began > WAKE:
+                say("waiting for the machine; some take a quarter of a minute to start")
+                say = None
+        raise LineLostError("no GRBL answers; is it the right port, and switched on?")
 
+    def _greet(self, banner: str) -> None:
+        """Await the first report after a banner, and hold the pen up.
 
-_NOWHERE = Status("", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+        A reset that was sent twice is done twice, and brings another banner.
+
+        Raises:
+            MachineError: The firmware is too old, or says no more.
+        """
+        self.banner = banner
+        if self.version < (1, 1):
+            raise MachineError(
+                f"the machine runs GRBL {self.version[0]}.{self.version[1]}, and 1.1 is "
+                "needed: older ones report their state in another form."
+            )
+        self.status, began, asked = None, time.monotonic(), 0.0
+        while self.status is None:
+            if (now := time.monotonic()) - began > SILENCE:
+                raise LineLostError("the machine has introduced itself and says no more.")
+            if now - asked > INTERVAL:
+                self.write(STATUS)
+                asked = now
+            for text in self._received():
+                self.status = self._parse_status(text)
+        self._heard = self._busy = time.monotonic()
+        if self.status.state == "Idle":
+            with suppress(RefusedError):
+                for line in self.hold_up:
+                    self.ask(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from vpype_sketchformer.plotters.job import Stroke
 
 Triple = tuple[float, float, float]
+
+#: The shortest dwell, in s: firmwares for the ESP32 answer one of nothing at once.
+SHORTEST = 0.01
 
 _WORD = re.compile(r"([A-Z])(-?\d*\.?\d+)")
 _COMMENT = re.compile(r"\([^()]*\)|;.*|\s")
@@ -39,6 +42,7 @@ class Group:
         along: Index of the first line with the pen down and at rest.
         last: Index of the line that can complete the stroke: that of its last segment, or
             that which lowers the pen for a dot.
+        again: Whether it is the end of a stroke that is drawn already.
     """
 
     layer: Layer
@@ -46,6 +50,7 @@ class Group:
     lines: tuple[str, ...]
     along: int
     last: int
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,14 @@ class Plan:
     Attributes:
         raise_pen: Sets the modes and raises the pen; to be sent before any move.
         groups: The strokes.
-        home: Leads back to the origin, and waits for it.
+        home: Leads to where the pen is changed and rests, and waits for it.
+        park: Where that is, in mm in the coordinates of the machine's work.
     """
 
     raise_pen: tuple[str, ...]
     groups: tuple[Group, ...]
     home: tuple[str, ...]
+    park: complex = 0j
 
     @property
     def lines(self) -> list[str]:
@@ -74,27 +81,71 @@ class Plan:
         return [*lines, *self.home]
 
 
-def plan(job: Job, profile: Mapping[str, Any], values: Sequence[Mapping[str, Any]]) -> Plan:
+def plan(
+    job: Job,
+    profile: Mapping[str, Any],
+    values: Sequence[Mapping[str, Any]],
+    park: complex = 0j,
+) -> Plan:
     """Write the lines of a job with y up.
 
     Args:
         job: The job.
         profile: One of `gcode.PROFILES`.
         values: The variables of its templates, for each layer of the job.
+        park: Where the pen is changed and rests.
     """
-    groups = []
-    for layer, variables in zip(job.layers, values, strict=True):
-        for points in layer.strokes:
-            before, segments, after = gcode.stroke(profile, points, variables)
-            lines = tuple(compact([*before, *segments, *after]))
-            last = len(before) + len(segments) - 1 if segments else 1
-            groups.append(Group(layer, points, lines, len(before), last))
-    home = profile["document_end"].format_map(values[0])
+    values = [_dwelling(variables) for variables in values]
+    groups = tuple(
+        _group(layer, points, profile, variables)
+        for layer, variables in zip(job.layers, values, strict=True)
+        for points in layer.strokes
+    )
+    home = f"{values[0]['travel']} X{park.real:z.3f} Y{park.imag:z.3f}"
     return Plan(
         raise_pen=tuple(compact(profile["document_start"].format_map(values[0]).splitlines())),
-        groups=tuple(groups),
-        home=tuple(compact([*home.splitlines(), "G4 P0"])),
+        groups=groups,
+        home=tuple(compact([home, f"G4 P{SHORTEST}"])),
+        park=park,
     )
+
+
+def end_of(
+    group: Group, length: float, profile: Mapping[str, Any], values: Mapping[str, Any]
+) -> Group:
+    """Return the last few mm of a stroke, to be drawn again with a pen that had run dry.
+
+    Args:
+        group: The stroke.
+        length: How much of it, in mm.
+        profile: One of `gcode.PROFILES`.
+        values: The variables of its templates.
+    """
+    points = group.points[::-1]
+    lengths = np.abs(np.diff(points))
+    reached = np.concatenate([[0.0], np.cumsum(lengths)])
+    if length < reached[-1]:
+        count = int(np.searchsorted(reached, length))
+        share = (length - reached[count - 1]) / lengths[count - 1]
+        cut = points[count - 1] + share * (points[count] - points[count - 1])
+        points = np.append(points[:count], cut)
+    whole = _group(group.layer, points[::-1], profile, _dwelling(values))
+    return replace(whole, again=True)
+
+
+def _dwelling(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with a dwell that every firmware waits for."""
+    dwell = values["dwell"]
+    return {**values, "dwell": dwell if float(dwell) >= SHORTEST else SHORTEST}
+
+
+def _group(
+    layer: Layer, points: Stroke, profile: Mapping[str, Any], values: Mapping[str, Any]
+) -> Group:
+    before, segments, after = gcode.stroke(profile, points, values)
+    lines = tuple(compact([*before, *segments, *after]))
+    last = len(before) + len(segments) - 1 if segments else 1
+    return Group(layer, points, lines, len(before), last)
 
 
 def compact(lines: Iterable[str]) -> Iterator[str]:
@@ -244,16 +295,16 @@ def drawn(plan: Plan) -> float:
 
 
 def travelled(plan: Plan) -> float:
-    """Return the way with the pen up in mm, from the origin and back to it for every pen."""
-    way, place = 0.0, 0j
+    """Return the way with the pen up in mm, from the park and back to it for every pen."""
+    way, place = 0.0, plan.park
     for before, group in pairwise((None, *plan.groups)):
         assert group is not None
         if before is not None and before.layer is not group.layer:
-            way += abs(place)
-            place = 0j
+            way += abs(plan.park - place)
+            place = plan.park
         way += abs(group.points[0] - place)
         place = group.points[-1]
-    return float(way + abs(place))
+    return float(way + abs(plan.park - place))
 
 
 # --- what is known of a stroke that was stopped ---------------------------------------------
@@ -282,12 +333,10 @@ def reached(points: Stroke, place: complex, under_way: bool) -> bool | None:
         return None
     trailing = int(np.argmin(inside[::-1]))
     middle = points[leading : len(points) - trailing]
-    return (
-        not any(_distance(points[-1], a, b) <= 2 * NEAR for a, b in pairwise(middle)) or None
-    )
+    return not any(distance(points[-1], a, b) <= 2 * NEAR for a, b in pairwise(middle)) or None
 
 
-def _distance(point: complex, a: complex, b: complex) -> float:
+def distance(point: complex, a: complex, b: complex) -> float:
     """Return how far a point is from the line between two others."""
     way = b - a
     share = ((point - a) * way.conjugate()).real / abs(way) ** 2 if way else 0.0

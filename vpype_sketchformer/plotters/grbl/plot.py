@@ -14,9 +14,11 @@ import numpy as np
 
 from vpype_sketchformer.plotters.grbl import link
 from vpype_sketchformer.plotters.grbl.link import (
+    FASTER,
     GO_ON,
     HOLD,
     RESET,
+    SLOWER,
     LineLostError,
     Machine,
     MachineError,
@@ -42,9 +44,14 @@ _WAITS = re.compile(r"M|G4(?!\d)")
 class Wish(Enum):
     """What the user wants while the machine works."""
 
-    PAUSE = "pause or go on"
-    CONFIRM = "the pen is changed"
+    PAUSE = "pause where the pen is, or go on"
+    LIFT = "pause at the next pen lift"
+    CONFIRM = "go on: the pen is changed, or ready"
     ABORT = "abort"
+    FASTER = "ten percent faster"
+    SLOWER = "ten percent slower"
+    HIGHER = "draw with the pen a little higher"
+    LOWER = "draw with the pen a little lower"
 
 
 class AbortedError(MachineError):
@@ -52,44 +59,6 @@ class AbortedError(MachineError):
 
 
 # --- before the first move ----------------------------------------------------------------
-
-
-def check_travel(machine: Machine, points: NDArray[np.complex128]) -> None:
-    """Refuse a drawing for which the machine is too small.
-
-    A machine with homing knows where it is, so every point is checked; without, only the size
-    can be.
-
-    Args:
-        machine: The machine, with its settings and a report.
-        points: All places to go to, x + iy in mm in the coordinates of the work.
-
-    Raises:
-        MachineError: A place is out of reach.
-    """
-    status = machine.status or machine.report()
-    for axis, values in enumerate((points.real, points.imag)):
-        travel = machine.settings.get(130 + axis)
-        if not travel:
-            continue
-        name, low, high = "XY"[axis], float(values.min()), float(values.max())
-        if high - low > travel + NEAR:
-            raise MachineError(
-                f"the drawing needs {high - low:.1f} mm along {name}, the machine has "
-                f"{travel:.1f} mm (${130 + axis}); scale it, or turn the page."
-            )
-        if machine.settings.get(22):
-            lowest, highest = -travel, 0.0
-            positive = int(machine.settings.get(23, 0)) >> axis & 1
-            if "Z" in machine.options and positive:  # built to call its home 0, this one at 0
-                lowest, highest = 0.0, travel
-            offset = status.offset[axis]
-            if low + offset < lowest - NEAR or high + offset > highest + NEAR:
-                raise MachineError(
-                    f"the drawing reaches from {low + offset:.1f} to {high + offset:.1f} mm "
-                    f"in the machine's own {name}, which ends at {lowest:.1f} and "
-                    f"{highest:.1f}; move the origin with `--set-origin`."
-                )
 
 
 def check_lines(machine: Machine, lines: Sequence[str]) -> None:
@@ -135,7 +104,9 @@ class Plot:
         save: Writes the progress down.
         wish: Returns what the user wants at the moment.
         show: Called again and again with the seconds of the plan that have passed.
-        change_pen: Called when another pen is wanted; None to go straight on.
+        say: Tells the user what is waited for.
+        adjust: Returns the plan with the lowered pen so many steps higher.
+        pens: Whether to stop for another pen before each layer but the first.
         simple: Whether to wait for the answer to each line before sending the next.
     """
 
@@ -146,13 +117,16 @@ class Plot:
     save: Callable[[], None]
     wish: Callable[[], Wish | None]
     show: Callable[[float, Status | None], None]
-    change_pen: Callable[[Layer], None] | None
+    say: Callable[[str], None]
+    adjust: Callable[[int], Plan]
+    pens: bool
     simple: bool = False
     _passed: NDArray[np.float64] = field(init=False)
     _sent: int = 0  # lines of the plan
     _group: Group | None = None
     _first: int = 0  # number of the first line of the group
     _under_way: bool = False
+    _resting: bool = False
 
     def run(self) -> None:
         """Draw.
@@ -166,12 +140,14 @@ class Plot:
             self._send(self.plan.raise_pen)
             self._drain()
             layer = None
-            for group in self.plan.groups:
+            for number, group in enumerate(self.plan.groups):
                 if layer is not None and group.layer is not layer:
                     self._go_home()
                     self._wait_for_pen(group.layer)
+                elif self._resting:
+                    self._rest()
                 layer = group.layer
-                self._draw(group)
+                self._draw(self.plan.groups[number])  # as adjusted in a rest
             self._go_home()
         except (MachineError, JobError) as error:
             self._stop(error)
@@ -189,26 +165,40 @@ class Plot:
         self._send(group.lines[:1])
         self._drain()  # were the way there refused, what follows would be drawn from here
         self._send(group.lines[1 : group.last])
-        self.progress.finishing = True
-        self.save()
+        if not group.again:
+            self.progress.finishing = True
+            self.save()
         self._send(group.lines[group.last :])
         self._drain()
-        self.progress.drawn += 1
-        self.progress.finishing = False
         self._group = None
-        self.save()
+        if not group.again:
+            self.progress.drawn += 1
+            self.progress.finishing = False
+            self.save()
 
     def _go_home(self) -> None:
         self._send(self.plan.home)
         self._drain()
 
     def _wait_for_pen(self, layer: Layer) -> None:
-        """Wait, with the machine watched, until the user has changed the pen."""
-        if self.change_pen is None:
-            return
-        self.change_pen(layer)
-        while self._turn() is not Wish.CONFIRM:
-            pass
+        """Wait until the user has changed the pen."""
+        if self.pens:
+            self.say(f"now the pen for {layer}, then press Enter")
+            self._wait_for_user()
+
+    def _rest(self) -> None:
+        """Wait, with the pen up, until the user wants to go on."""
+        self._resting = False
+        self.say(
+            "paused, pen up: u and d draw on with the pen higher or lower, Enter goes on"
+        )
+        self._wait_for_user()
+
+    def _wait_for_user(self) -> None:
+        """Watch the machine until the user confirms, and set the height of the pen."""
+        while (wish := self._turn()) is not Wish.CONFIRM:
+            if wish in (Wish.HIGHER, Wish.LOWER):
+                self.plan = self.adjust(1 if wish is Wish.HIGHER else -1)
 
     def _send(self, lines: Iterable[str]) -> None:
         """Send lines as room comes free."""
@@ -218,14 +208,14 @@ class Plot:
                 if batch:
                     self._send_now(batch)
                 else:
-                    self._turn()
+                    self._work()
             batch.append(line)
         self._send_now(batch)
 
     def _fits(self, batch: Sequence[str], line: str) -> bool:
         if self.simple:
             return not batch and not self.machine.sent
-        return self.machine.fits("\n".join([*batch, line]))
+        return self.machine.fits(*batch, line)
 
     def _send_now(self, batch: list[str]) -> None:
         if batch:
@@ -236,7 +226,17 @@ class Plot:
     def _drain(self) -> None:
         """Wait until all lines are answered."""
         while self.machine.sent:
-            self._turn()
+            self._work()
+
+    def _work(self) -> None:
+        """Take a turn while the machine is drawing, which may be asked to pause."""
+        wish = self._turn()
+        if wish is Wish.PAUSE:
+            state = self.machine.status.state if self.machine.status else ""
+            self.machine.write(GO_ON if state.startswith(("Hold", "Door")) else HOLD)
+        elif wish is Wish.LIFT:
+            self._resting = not self._resting
+            self.say("pausing at the next pen lift" if self._resting else "not pausing")
 
     def _turn(self) -> Wish | None:
         """Read what has come, do what the user wants, and look at the machine."""
@@ -248,9 +248,8 @@ class Plot:
         wish = self.wish()
         if wish is Wish.ABORT:
             raise AbortedError("stopped by you.")
-        if wish is Wish.PAUSE:
-            state = self.machine.status.state if self.machine.status else ""
-            self.machine.write(GO_ON if state.startswith(("Hold", "Door")) else HOLD)
+        if wish in (Wish.FASTER, Wish.SLOWER):
+            self.machine.write(FASTER if wish is Wish.FASTER else SLOWER)
         return wish
 
     def _look(self, status: Status | None, answered: int) -> None:
@@ -278,7 +277,7 @@ class Plot:
             status = None if self.progress.lost else self._halt()
             sure = isinstance(reason, AbortedError | RefusedError | JobError)
             complete = self._is_complete(status, refused, sure)
-            self.machine.reset()
+            self.machine.reset(seconds=link.SILENCE)
             if self.machine.report().state == "Alarm":
                 told.append(
                     "The machine is locked; raise the pen by hand if it is down. `--home` or "
@@ -334,7 +333,7 @@ class Plot:
             refused: Number of a line that the machine has refused.
             sure: Whether all of the machine's answers have arrived.
         """
-        if self._group is None or not self.progress.finishing:
+        if self._group is None or self._group.again or not self.progress.finishing:
             return False
         last = self._group.last
         answered = self._answered - self._first

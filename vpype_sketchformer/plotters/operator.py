@@ -1,0 +1,59 @@
+"""Who stands at the plotter: is told things, is asked, presses keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+
+class DeclinedError(Exception):
+    """The operator has said no, or left."""
+
+
+class Bar(Protocol):
+    """A progress bar, in s of the plot's time."""
+
+    def show(self, passed: float, note: str) -> None:
+        """Show how much has passed."""
+
+    def say(self, text: str) -> None:
+        """Tell something without spoiling the bar."""
+
+
+class Operator(Protocol):
+    """The one who runs the machine."""
+
+    @property
+    def present(self) -> bool:
+        """Whether there is anybody to ask."""
+
+    @property
+    def curious(self) -> bool:
+        """Whether details are wanted."""
+
+    def say(self, text: str) -> None:
+        """Tell something."""
+
+    def confirm(self, question: str) -> bool:
+        """Ask something that is answered with yes or no.
+
+        Raises:
+            DeclinedError: Nobody answers.
+        """
+
+    def keys(self) -> AbstractContextManager[Callable[[], str]]:
+        """Take keys as they are pressed: gives what returns the next one, or nothing.
+
+        An arrow comes as its escape sequence; Ctrl-C and other requests to end as ``q``.
+        """
+
+    def bar(self, seconds: float) -> AbstractContextManager[Bar]:
+        """Show how far something is that takes so long."""
+
+
+def duration(seconds: float) -> str:
+    """Format a duration."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
