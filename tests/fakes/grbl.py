@@ -376,7 +376,8 @@ class FakeGrbl:
             self.out.clear()
             self.starting_until = time.monotonic() + self.start_time
         self._clear()
-        self._pen()
+        if self.s_down is not None:
+            self._pen()
         self.critical = False
         if not hard:
             self._greet()

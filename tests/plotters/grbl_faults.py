@@ -36,6 +36,12 @@ from vpype_sketchformer.plotters.grbl import plot as grbl_plot
 
 MM = 96 / 25.4
 PAGE = (100.0, 80.0)
+#: Other firmwares and settings; these plots are stopped by Ctrl-C.
+VARIATIONS = {
+    "startup block": {"startup": "G54"},
+    "text settings": {"firmware": "grblhal"},
+    "low corner": {"firmware": "fluidnc"},
+}
 FAULTS = (
     "line drops",
     "line dead",
@@ -49,9 +55,12 @@ FAULTS = (
     "Ctrl-C",
     "Ctrl-C twice",
     "killed",
+    "power lost",
+    "limit switch",
+    *VARIATIONS,
 )
 #: After these nobody can raise the pen.
-CUT_OFF = ("line drops", "line dead", "killed")
+CUT_OFF = ("line drops", "line dead", "killed", "power lost")
 #: After these the machine goes on with the lines behind the one it has refused, until the
 #: sender hears of it: a matter of the true speed, so these plots run at that.
 REFUSALS = ("error", "garbage to it")
@@ -148,7 +157,9 @@ def hurry() -> None:
     """Make the sender wait a fifth as long."""
     for module, name in (
         (grbl_link, "SILENCE"),
+        (grbl_link, "WAKE"),
         (grbl_link, "BOOT"),
+        (grbl_link, "AGAIN"),
         (grbl_link, "HOMING"),
         (grbl_link, "INTERVAL"),
         (grbl_link, "STALL"),
@@ -245,18 +256,29 @@ def try_one(seed: int, kind: str, folder: Path) -> Result:
     paper = Paper(document)
     z = rng.random() < 0.3
     settings = {**SETTINGS, 22: int(rng.random() < 0.25)}
+    if kind == "low corner":
+        settings |= {22: 1, 23: 3}
     machine = FakeGrbl(
         speed=1.0 if kind in REFUSALS else rng.uniform(10, 30),
         settings=settings,
-        resets_on_open=rng.random() < 0.5,
+        resets_on_open=rng.random() < 0.5 and kind != "power lost",
         z_down=0.0 if z else None,
         folder=folder,
+        **VARIATIONS.get(kind, {}),
     )
+    if kind == "low corner":
+        machine.low_corner = rng.choice((0.0, -7.5))
+        machine.home = (-10.0, -15.0, 10.0)
     if settings[22]:
-        machine.offset = tuple(-place for place in machine.home)
+        ends = [machine.low_corner if machine.low(axis) else 0.0 for axis in range(3)]
+        machine.offset = tuple(a - b for a, b in zip(ends, machine.home, strict=True))
+    elif kind == "power lost" and not z:  # its origin is not where it was switched on
+        machine.offset = (rng.uniform(-99, 99), rng.uniform(-99, 99), 0.0)
+        machine.machine = machine.planned = machine.offset
     points = sum(map(len, paper.strokes))
     size = 2 * (14 * points + 60 * len(paper.strokes)) + 100
-    machine.faults = [Fault(kind, rng.randint(1, size), rng)]
+    fault = "Ctrl-C" if kind in VARIATIONS else kind
+    machine.faults = [Fault(fault, rng.randint(1, size), rng)]
     profile = "-p grbl_z" if z else "-p grbl_servo"
     options = f"--yes --no-pause {profile}"
     if settings[22]:
@@ -265,7 +287,7 @@ def try_one(seed: int, kind: str, folder: Path) -> Result:
         machine.move_by_hand(0, 0)
         options += " --set-origin"
     status, text = plot(machine, document, folder, options)
-    result = Result(kind, struck=bool(machine.events and kind in machine.events))
+    result = Result(kind, struck=fault in machine.events)
     machine.faults.clear()
     result.stopped = status != 0
     log = [(options, status, text)]
@@ -353,7 +375,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=4, help="plots at the same time")
     parser.add_argument("--only", type=int, help="the seed of one plot")
     options = parser.parse_args()
-    seeds = [options.seed * 120_000 + i for i in range(options.plots)]
+    seeds = [options.seed * 170_000 + i for i in range(options.plots)]
     if options.only is not None:
         seeds = [options.only]
     began = time.monotonic()

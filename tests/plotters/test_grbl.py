@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import random
+import re
 import select
 import signal
 import struct
@@ -585,6 +586,251 @@ def test_faults() -> None:
         env={**os.environ, "PYTHONPATH": str(script.parents[2])},
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+# --- other firmwares, and what machines say -----------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["grbl_servo", "grbl_z"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"startup": "G54"},
+        {"firmware": "grblhal"},
+        {"firmware": "fluidnc"},
+        {"babble": "[MSG:INFO: Low memory]"},
+        {"babble": "<Idle|MP"},
+        {"build": "[OPT:VZ+*$#,15,128,4]"},
+        {"build": "[OPT:V,15,0]"},
+        {"build": "[OPT:V,15,5]"},
+        {"build": f"[OPT:V,15,{'9' * 900}]"},
+        {"start_time": 1.2},
+    ],
+    ids=str,
+)
+def test_draws_on_other_firmwares(
+    plot: Plot, monkeypatch: pytest.MonkeyPatch, kind: dict[str, str], profile: str
+) -> None:
+    monkeypatch.setattr(grbl_link, "WAKE", 0.5)
+    monkeypatch.setattr(grbl_link, "AGAIN", 0.3)
+    z_down = 0.0 if profile == "grbl_z" else None
+    machine = FakeGrbl(speed=FAST, resets_on_open="start_time" in kind, z_down=z_down, **kind)
+    if "start_time" in kind:
+        machine.move_by_hand(0, 0)
+    plot(f"-p {profile} {'--set-origin' * ('start_time' in kind)}", machine)
+    paper = Paper(drawing())
+    assert paper.times_drawn(machine.ink) == [1] * len(paper.strokes)
+
+
+def test_an_older_grbl_is_told_that_it_is_too_old(plot: Plot) -> None:
+    with stopping("GRBL 0.9, and 1.1 is needed"):
+        plot(machine=FakeGrbl(speed=FAST, firmware="grbl 0.9"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[MSG:" + 5000 * "x" + "]",
+        "$1=" + 5000 * "9",
+        "error:" + 5000 * "9",
+        "\x1b[2J",
+        "ok",
+        "error:99999",
+        "\n".join(3000 * ["$131=200.000"]),
+        "\n".join(3000 * ["[MSG:hello]"]),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_no_machine_should_say_is_one_line(plot: Plot, said: str) -> None:
+    machine = FakeGrbl(speed=FAST, babble=said)
+    with stopping("the machine .*"):
+        plot(machine=machine)
+    assert machine.ink == []
+
+
+def test_a_machine_that_only_babbles_is_left(
+    plot: Plot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grbl_link, "SILENCE", 0.5)
+    machine = FakeGrbl(speed=FAST)
+    said = machine._write
+
+    def babble(text: str) -> None:
+        said("[MSG:Wi-Fi]" if "Grbl" not in text and len(machine.log) > 2 else text)
+
+    machine._write = babble  # type: ignore[method-assign]
+    with stopping("has not answered for"):
+        plot(machine=machine)
+
+
+# --- where a machine stands -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("offset", [(0.0, 0.0, 0.0), (54.0, 107.0, 0.0)])
+def test_a_machine_that_lost_its_power_unseen_is_not_resumed(
+    plot: Plot, monkeypatch: pytest.MonkeyPatch, offset: tuple[float, float, float]
+) -> None:
+    monkeypatch.setattr(grbl_link, "SILENCE", 0.6)
+    monkeypatch.setattr("vpype_sketchformer.plotters.grbl.plot.BLIND", 0.1)
+    machine = FakeGrbl(speed=20)
+    machine.offset = machine.machine = machine.planned = offset
+    machine.faults = [Fault("power lost", 900, random.Random(1))]
+    with stopping("has not answered"):
+        plot("--no-check", machine)
+    assert machine.machine == (0, 0, 0)
+    ink = [list(line) for line in machine.ink]
+    machine.plug_in()
+    with stopping("--set-origin"):
+        plot("--resume", machine)
+    assert machine.ink == ink
+    machine.move_by_hand(0, 0)
+    machine.plug_in()
+    plot("--resume --set-origin", machine)
+    assert is_sound(machine)
+
+
+def test_a_new_plot_needs_the_origin_after_the_power_was_lost(plot: Plot) -> None:
+    machine = FakeGrbl(speed=FAST)
+    machine.offset = (54.0, 107.0, 0.0)  # from the memory of the board; it stands at 0, 0, 0
+    with stopping("just switched on.*--set-origin"):
+        plot(machine=machine)
+    assert machine.ink == []
+
+
+def test_a_killed_plot_goes_on_where_the_machine_stands(plot: Plot) -> None:
+    machine = FakeGrbl(speed=20)
+    machine.offset = machine.machine = machine.planned = (5.0, 6.0, 0.0)
+    machine.faults = [Fault("line drops", 900, random.Random(1))]
+    with stopping("the line to the machine is gone"):
+        plot("--no-check", machine)
+    machine.settle()
+    machine.plug_in()
+    plot("--resume", machine)
+    assert is_sound(machine)
+
+
+def test_a_limit_switch_is_reset_until_the_machine_listens(plot: Plot) -> None:
+    machine = FakeGrbl(speed=20)
+    machine.faults = [Fault("limit switch", 900, random.Random(1))]
+    with stopping("limit switch.*The machine is locked.*--home"):
+        plot("--no-check", machine)
+    assert not machine.critical
+    assert not machine.down
+
+
+def test_a_servo_without_signal_is_raised_before_anything_is_asked() -> None:
+    machine = FakeGrbl(speed=FAST, s_down=200.0)
+    with terminal(machine, "-p grbl_servo_s") as user:
+        user.expect("Plot? [y/N]")
+        assert not machine.down
+        user.type("n\n")
+        assert user.end() == 1
+    assert not machine.down
+
+
+def low_corner(low: float = 0.0) -> FakeGrbl:
+    """A FluidNC that homes to the bottom left, where it calls its place ``low``."""
+    machine = FakeGrbl(speed=FAST, firmware="fluidnc", settings={**SETTINGS, 22: 1, 23: 3})
+    machine.home, machine.low_corner = (-10.0, -15.0, 10.0), low
+    machine.offset = (low + 10.0, low + 15.0, -10.0)
+    return machine
+
+
+@pytest.mark.parametrize("low", [0.0, -7.5])
+def test_a_machine_may_home_to_a_low_corner(plot: Plot, low: float) -> None:
+    machine = plot("--home", low_corner(low))
+    assert is_drawn(machine)
+    machine.plug_in()
+    machine.ink.clear()
+    assert is_drawn(plot(machine=machine))  # its range is asked for where it was not homed
+    machine.plug_in()
+    machine.offset = (low + 250.0, low + 15.0, -10.0)
+    with stopping(f"from .* ends at {low:.1f} and {low + 300:.1f}"):
+        plot(machine=machine)
+
+
+def test_without_checks_the_travel_is_not_checked(plot: Plot) -> None:
+    machine = low_corner()
+    machine.firmware = "grbl"  # so that all of it is beyond
+    machine.alarmed = False
+    machine.machine = (11.0, 16.0, -9.0)
+    with stopping("in the machine's own X"):
+        plot(machine=machine)
+    machine.plug_in()
+    plot("--no-check", machine)
+    assert len(machine.ink) == 5
+
+
+def test_the_size_is_that_of_the_drawing_alone(plot: Plot) -> None:
+    machine = FakeGrbl(speed=FAST)
+    machine.machine = machine.planned = (-400.0, 0.0, 0.0)
+    plot(machine=machine)
+    assert len(machine.ink) == 5
+
+
+def test_the_height_of_the_pen_is_checked(plot: Plot) -> None:
+    machine = FakeGrbl(speed=FAST, z_down=0.0, settings={**SETTINGS, 20: 1, 22: 1})
+    machine.offset = (-290.0, -190.0, -1.0)  # Z: touches the paper 1 mm below its top
+    with stopping("the pen's heights reach from -1.0 to 2.0 mm in the machine's own Z"):
+        plot("--home -p grbl_z", machine)
+    assert machine.ink == []
+
+
+def test_motors_that_are_let_go_are_mentioned(
+    plot: Plot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plot()
+    assert "$1=255" in capsys.readouterr().err
+    plot(machine=FakeGrbl(speed=FAST, settings={**SETTINGS, 1: 255}))
+    assert "$1=255" not in capsys.readouterr().err
+
+
+def test_the_estimate_of_simple_counts_the_answers(
+    plot: Plot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = vp.Document(page_size=(PAGE[0] * MM, PAGE[1] * MM))
+    x = np.linspace(10, 20, 101)
+    document.add([MM * (x + 1j * (40 + 0.1 * (np.arange(101) % 2)))])
+    machine = FakeGrbl(speed=1000, latency=0.05)
+    began = time.monotonic()
+    plot("--simple --no-check", machine, document=document)
+    took = time.monotonic() - began
+    minutes, seconds = re.search(r"about (\d+) min (\d+) s", capsys.readouterr().err).groups()
+    assert 60 * int(minutes) + int(seconds) > took / 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"format": "vpype-sketchformer-job-1", "jobs": {{"1,2": {record}}}}}'
+        for record in (
+            '{"fingerprint": "x", "strokes": 5, "drawn": 0.5}',
+            '{"fingerprint": "x", "strokes": true}',
+            '{"fingerprint": 3, "strokes": 5}',
+            '{"fingerprint": "x", "strokes": 5, "position": [0, 1]}',
+            '{"fingerprint": "x", "strokes": 5, "position": [0, 1, NaN]}',
+            '{"fingerprint": "x", "strokes": 5, "offset": {"a": 1}}',
+            '{"fingerprint": "x", "strokes": 5, "lost": 1}',
+            '{"fingerprint": "x", "strokes": 5, "drawn": 6}',
+            f'{{"fingerprint": "x", "strokes": {5000 * "9"}}}',
+            "[]",
+            "null",
+        )
+    ]
+    + [100_000 * "[", "\x00", 11_000_000 * " "],
+    ids=lambda text: text[-40:],
+)
+def test_a_strange_job_file_is_one_line(text: str) -> None:
+    Path("plot.job.json").write_text(text)
+    with pytest.raises(click.UsageError, match="not a job file") as caught:
+        vpype_cli.execute("grbl --yes --no-pause --resume /dev/x", drawing())
+    assert caught.value.exit_code == 2
+
+
+def test_a_pipe_is_no_job_file() -> None:
+    os.mkfifo("plot.job.json")
+    with pytest.raises(click.UsageError, match="not a job file"):
+        vpype_cli.execute("grbl --yes --no-pause --resume /dev/x", drawing())
 
 
 # --- how long it takes ------------------------------------------------------------------

@@ -231,7 +231,7 @@ class Machine:
                 raise PlaceLostError(f"{words(text)}{line}.")
             elif _BANNER.match(text):
                 raise PlaceLostError("the controller was reset.")
-            elif text[0] in "[<$>":  # what another firmware, or a start-up block, has to say
+            elif text[0] in "[<$>/":  # what another firmware, or a start-up block, has to say
                 logging.info("grbl: the machine says %a", text)
                 feedback.append(text)
             else:

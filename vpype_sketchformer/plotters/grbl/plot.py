@@ -189,9 +189,7 @@ class Plot:
     def _rest(self) -> None:
         """Wait, with the pen up, until the user wants to go on."""
         self._resting = False
-        self.say(
-            "paused, pen up: u and d draw on with the pen higher or lower, Enter goes on"
-        )
+        self.say("paused, pen up: u and d draw on with the pen higher or lower, Enter goes on")
         self._wait_for_user()
 
     def _wait_for_user(self) -> None:
