@@ -13,8 +13,9 @@ import vpype_cli
 
 from vpype_sketchformer.commands.support.pipeline import layers_around
 from vpype_sketchformer.plotters import gcode
-from vpype_sketchformer.plotters.job import MM, Job, JobError, JobFile
+from vpype_sketchformer.plotters.job import Job, JobError, JobFile
 from vpype_sketchformer.plotters.operator import DeclinedError
+from vpype_sketchformer.units import MM
 
 if TYPE_CHECKING:
     from vpype_sketchformer.commands.support.terminal import Terminal

@@ -16,6 +16,7 @@ import vpype as vp
 
 from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.units import MM
+from vpype_sketchformer.wording import OneLineError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.plotters.job import JobError
 
 
@@ -26,8 +27,7 @@ def keep(path: Path, profile: str, values: Mapping[str, float]) -> None:
         added = f"{text.rstrip()}\n\n{table(profile, values)}\n".lstrip()
         tomllib.loads(text)
         tomllib.loads(added)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(added[len(text.rstrip()) :])
+        write_whole(path.resolve(), added)  # it may be a link, which stays
     except tomllib.TOMLDecodeError as error:
         raise JobError(
             f"{path} has that table already, or is not TOML; change it by hand."

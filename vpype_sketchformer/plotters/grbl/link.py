@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vpype_sketchformer.plotters.grbl.codes import words
+from vpype_sketchformer.wording import OneLineError
 
 BAUD = 115_200
 
@@ -61,7 +62,7 @@ _DWELL = re.compile(r"G4P([\d.]+)")
 Place = tuple[float, float, float]
 
 
-class MachineError(Exception):
+class MachineError(OneLineError):
     """The machine cannot be worked with, or not any longer; says why."""
 
 
