@@ -43,7 +43,9 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 import vpype as vp
-import vpype_cli
+
+from vpype_sketchformer.plotters.gwrite_hooks import Condition, Template, Variables
+from vpype_sketchformer.units import MM
 
 #: The profile for those who have chosen none.
 DEFAULT = "grbl_servo"
@@ -82,50 +84,6 @@ _FORMS = {
 }
 
 
-def _document() -> vp.Document:
-    """Return the drawing being written: gwrite shows a profile nothing but its properties."""
-    return vpype_cli.State.get_current().document
-
-
-class _Flip:
-    """Turns the y axis up: within the page, or within the drawing's height without one.
-
-    gwrite asks for it before it opens the file, the one moment to refuse a drawing without
-    leaving anything behind.
-    """
-
-    def __init__(self, *, within_page: bool) -> None:
-        self.within_page = within_page
-
-    def __bool__(self) -> bool:
-        document = _document()
-        check_lines(document, "gwrite")
-        for properties in (document.metadata, *(x.metadata for x in document.layers.values())):
-            check_values(properties, "gwrite")
-        return self.within_page == (document.page_size is not None)
-
-
-class _Start(str):
-    """The first template, the first to see the values of the configuration and of ``-d``."""
-
-    def format_map(self, variables: Any) -> str:
-        """Fill in the template unless a value is wrong."""
-        check_values(variables, "gwrite")
-        return super().format_map(variables)
-
-
-class _PenChange(str):
-    """The template between two layers; empty layers need no pen."""
-
-    def format_map(self, variables: Any) -> str:
-        """Fill in the template if this layer has been drawn and another will be."""
-        drawn = [lid for lid, layer in _document().layers.items() if len(layer)]
-        following = dict(pairwise(drawn)).get(variables["layer_id"])
-        if following is None:
-            return ""
-        return super().format_map(variables.new_child({"next_layer_id": following}))
-
-
 def check_lines(document: vp.Document, command: str) -> None:
     """Refuse a drawing that the machine would reject or leave its bed for.
 
@@ -138,14 +96,14 @@ def check_lines(document: vp.Document, command: str) -> None:
         raise click.UsageError(
             f"{command}: nothing to draw, there are no lines in the pipeline."
         )
-    points = np.concatenate(lines).view(float).reshape(-1, 2) / vp.convert_length("mm")
+    points = np.concatenate(lines).view(float).reshape(-1, 2) / MM
     if not np.isfinite(points).all():
         raise click.UsageError(f"{command}: a point of the drawing is not at a finite place.")
     if document.page_size is None:
         if np.abs(points).max() > FARTHEST:
             raise click.UsageError(f"{command}: the drawing is too large, or too far away.")
         return
-    page = np.array(document.page_size) / vp.convert_length("mm")
+    page = np.array(document.page_size) / MM
     beyond = max((-points).max(), (points - page).max())
     if beyond > TOLERANCE:
         raise click.UsageError(
@@ -166,6 +124,31 @@ def check_values(properties: Any, command: str) -> None:
             raise click.UsageError(f"{command}: {name} is {str(value)!r}, not {form.words}.")
 
 
+def _flip(*, within_page: bool) -> Condition:
+    """Turn the y axis up: within the page, or within the drawing's height without one."""
+
+    def holds(document: vp.Document) -> bool:
+        check_lines(document, "gwrite")
+        for properties in (document.metadata, *(x.metadata for x in document.layers.values())):
+            check_values(properties, "gwrite")
+        return within_page == (document.page_size is not None)
+
+    return Condition(holds)
+
+
+def _checked(document: vp.Document, variables: Variables) -> Variables:
+    """Check the values of the configuration and of ``-d``, which no condition sees."""
+    check_values(variables, "gwrite")
+    return variables
+
+
+def _pen_change(document: vp.Document, variables: Variables) -> Variables | None:
+    """Tell which layer is drawn next, if this one has been drawn: empty ones need no pen."""
+    drawn = [lid for lid, layer in document.layers.items() if len(layer)]
+    following = dict(pairwise(drawn)).get(variables["layer_id"])
+    return None if following is None else {**variables, "next_layer_id": following}
+
+
 def _profile(pen_down: str, pen_up: str, **values: float) -> dict[str, Any]:
     """Return a profile.
 
@@ -174,15 +157,15 @@ def _profile(pen_down: str, pen_up: str, **values: float) -> dict[str, Any]:
     pen_down, pen_up = (f"{move}\nG4 P{{dwell}}\n" for move in (pen_down, pen_up))
     home = "{travel} X0 Y0\n"
     return {
-        "document_start": _Start(f"G21 G90 G94 G17\n{pen_up}"),
+        "document_start": Template(f"G21 G90 G94 G17\n{pen_up}", _checked),
         "segment_first": "{travel} X{x:z.3f} Y{y:z.3f}\n" + pen_down,
         "segment": "G1 X{x:z.3f} Y{y:z.3f} F{feed}\n",
         "line_end": pen_up,
-        "layer_join": _PenChange(home + "M0 (pen for layer {next_layer_id})\n"),
+        "layer_join": Template(home + "M0 (pen for layer {next_layer_id})\n", _pen_change),
         "document_end": home,
         "unit": "mm",
-        "vertical_flip": _Flip(within_page=True),
-        "invert_y": _Flip(within_page=False),
+        "vertical_flip": _flip(within_page=True),
+        "invert_y": _flip(within_page=False),
         "default_values": {"feed": 2000, "travel": "G0", "dwell": 0.2, **values},
     }
 
