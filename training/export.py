@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from training import OutFile, Refusal, help_from
 from training.model import Sketchformer
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load, save
+from vpype_sketchformer.model.transformer import expected_shapes
 
 #: Tensors with a row for each class, and one for the null class.
 CLASS_TABLES = ("start.weight", "label.weight")
@@ -65,6 +68,35 @@ def begin_from(
     model = Sketchformer(checkpoint.config, len(classes), checkpoint.scale, dropout)
     model.load_state_dict(state)
     return model
+
+
+def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
+    """Put new blocks between those of a model, evenly, that begin as the identity.
+
+    The deeper model draws what the other one draws (Chen, Goodfellow & Shlens 2016).
+
+    Raises:
+        Refusal: The model has more layers already.
+    """
+    old, rng = checkpoint.config.layers, np.random.default_rng(seed)
+    if layers < old:
+        raise Refusal(f"layers = {layers}: the model has {old} already.")
+    config = replace(checkpoint.config, layers=layers)
+    places = [-(-i * layers // old) for i in range(old)]
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for name, shape in expected_shapes(config, len(checkpoint.classes)).items():
+        if not name.startswith("blocks."):
+            tensors[name] = checkpoint.tensors[name]
+            continue
+        _, block, part = name.split(".", 2)
+        if int(block) in places:
+            tensors[name] = checkpoint.tensors[f"blocks.{places.index(int(block))}.{part}"]
+        elif part in ("out.weight", "down.weight"):
+            tensors[name] = np.zeros(shape, np.float32)
+        else:
+            most = shape[1] ** -0.5
+            tensors[name] = rng.uniform(-most, most, shape).astype(np.float32)
+    return replace(checkpoint, config=config, tensors=tensors)
 
 
 @click.command(help=help_from(__doc__))

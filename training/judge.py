@@ -221,8 +221,9 @@ def _training_inputs(
     row_of[indices] = np.arange(len(indices))
     while True:
         order = epoch_order(dataset, indices, BALANCE, rng)
-        for begin in range(0, len(order) - DRAWINGS + 1, DRAWINGS):
-            chosen = order[begin : begin + DRAWINGS]
+        size = min(DRAWINGS, len(order))
+        for begin in range(0, len(order) - size + 1, size):
+            chosen = order[begin : begin + size]
             shift = tuple(rng.integers(-SHIFT, SHIFT + 1, 2))
             moved = np.roll(seen[row_of[chosen]], shift, axis=(1, 2))
             if rng.random() < 0.5:

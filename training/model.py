@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vpype_sketchformer.model.transformer import (
+    BEST_QUALITY,
     FEATURES,
     NORM_EPSILON,
     ROPE_BASE,
@@ -30,6 +31,7 @@ class Batch:
     Attributes:
         labels: Classes, the null class where hidden, (B,).
         strokes: What the model is told that the drawing is to be, (B,).
+        quality: How surely judges name it, where that is told, (B,).
         features: Points as the network reads them, (B, T, FEATURES).
         offsets: Offsets in pixels, dequantised where they are targets, (B, T, 2).
         pens: What the pen does after each point, (B, T).
@@ -38,6 +40,7 @@ class Batch:
 
     labels: Tensor
     strokes: Tensor
+    quality: Tensor
     features: Tensor
     offsets: Tensor
     pens: Tensor
@@ -169,6 +172,7 @@ class Sketchformer(nn.Module):
         self.start = nn.Embedding(classes + 1, d)
         self.label = nn.Embedding(classes + 1, d)
         self.strokes = nn.Embedding(4, d)
+        self.quality = nn.Embedding(BEST_QUALITY + 1, d)
         self.pen = nn.Embedding(3, d)
         self.point = nn.Linear(FEATURES, d, bias=False)
         self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(config.layers))
@@ -177,14 +181,16 @@ class Sketchformer(nn.Module):
         self.pen_out = nn.Linear(config.pen_width, 3)
         for table in (self.start, self.label, self.strokes, self.pen):
             nn.init.normal_(table.weight, std=0.3)
+        nn.init.zeros_(self.quality.weight)
         init_mixture(self.mixture)
         nn.init.zeros_(self.pen_out.weight)
 
     def stream(self, batch: Batch) -> Tensor:
         """Return what each position knows before its point, (B, T, width)."""
-        start = self.start(batch.labels) + self.strokes(batch.strokes)  # (B, d)
+        quality = self.quality(batch.quality)  # (B, d)
+        start = self.start(batch.labels) + self.strokes(batch.strokes) + quality
         points = self.point(batch.features[:, :-1]) + self.pen(batch.pens[:, :-1])
-        points = points + self.label(batch.labels)[:, None]  # (B, T - 1, d)
+        points = points + (self.label(batch.labels) + quality)[:, None]  # (B, T - 1, d)
         x = torch.cat([start[:, None], points], dim=1)
         cos, sin = rotations(self.config, x)
         x = x.to(cos.dtype)

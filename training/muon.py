@@ -1,7 +1,8 @@
 """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
 
 torch has one as well, which rounds to bfloat16 everywhere: seconds a step on a CPU that only
-emulates it. This one multiplies in the type that is fast on the device.
+emulates it. This one multiplies in the type that is fast on the device, and all matrices of
+one shape at once.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ COEFFICIENTS = (3.4445, -4.775, 2.0315)
 ITERATIONS = 5
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """Set the singular values of a matrix (n, m) to about one (0.7 to 1.2)."""
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """Set the singular values of matrices (k, n, m) to about one (0.7 to 1.2)."""
     a, b, c = COEFFICIENTS
-    x = matrix.to(product_dtype(matrix.device))
-    tall = x.shape[0] > x.shape[1]
+    x = matrices.to(product_dtype(matrices.device))
+    tall = x.shape[1] > x.shape[2]
     if tall:
-        x = x.T
-    x = x / x.norm().clamp(min=1e-7)
+        x = x.mT
+    norms = torch.linalg.matrix_norm(x.float(), keepdim=True).clamp(min=1e-7)
+    x = x / norms.to(x.dtype)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -51,13 +53,20 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Make one step with the gradients as they are."""
         for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = {}
             for matrix in group["params"]:
-                state = self.state[matrix]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(matrix)
-                momentum = state["momentum_buffer"].lerp_(matrix.grad, 1.0 - MOMENTUM)
-                update = orthogonalise(matrix.grad.lerp(momentum, MOMENTUM))
-                matrix.mul_(1.0 - group["lr"] * group["weight_decay"])
-                rows, columns = matrix.shape
-                factor = max(1.0, rows / columns) ** 0.5
-                matrix.add_(update.to(matrix.dtype), alpha=-group["lr"] * factor)
+                alike.setdefault(matrix.shape, []).append(matrix)
+            for shape, matrices in alike.items():
+                updates = orthogonalise(torch.stack([self._wanted(m) for m in matrices]))
+                factor = max(1.0, shape[0] / shape[1]) ** 0.5
+                for matrix, update in zip(matrices, updates, strict=True):
+                    matrix.mul_(1.0 - group["lr"] * group["weight_decay"])
+                    matrix.add_(update.to(matrix.dtype), alpha=-group["lr"] * factor)
+
+    def _wanted(self, matrix: Tensor) -> Tensor:
+        """Add a matrix's gradient to its momentum; returns where the two point."""
+        state = self.state[matrix]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        momentum = state["momentum_buffer"].lerp_(matrix.grad, 1.0 - MOMENTUM)
+        return matrix.grad.lerp(momentum, MOMENTUM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from torch import distributions, nn
 
 from training.data import dataset as datasets
-from training.data.batches import PLAIN, make_batch
+from training.data.batches import Augmentation, make_batch
 from training.data.readers import read_ndjson
 from training.model import (
     Batch,
@@ -21,7 +22,13 @@ from training.model import (
 )
 from training.muon import Muon, orthogonalise
 from vpype_sketchformer.model.checkpoint import Checkpoint, load
-from vpype_sketchformer.model.transformer import SIGMA_FLOOR, Cache, Mixture, Transformer
+from vpype_sketchformer.model.transformer import (
+    SIGMA_FLOOR,
+    Cache,
+    Conditions,
+    Mixture,
+    Transformer,
+)
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
 
@@ -51,15 +58,18 @@ def batch(
     ]
     path = tmp_path_factory.mktemp("data") / "few.safetensors"
     dataset = datasets.save(drawings, path)
-    return make_batch(dataset, np.arange(len(dataset)), PLAIN, np.random.default_rng(0))
+    dataset = dataclasses.replace(dataset, quality=np.arange(len(dataset), dtype=np.uint8) % 6)
+    told = Augmentation(tell_quality=1.0)
+    return make_batch(dataset, np.arange(len(dataset)), told, np.random.default_rng(0))
 
 
 def numpy_stream(network: Transformer, batch: Batch, chunk: int | None = None) -> np.ndarray:
     """Run the NumPy network over a batch, ``chunk`` positions at a time."""
-    labels = batch.labels.numpy()
-    start = network.embed_start(labels, batch.strokes.numpy())[:, None]
+    told = (batch.labels.numpy(), batch.strokes.numpy(), batch.quality.numpy())
+    conditions = Conditions(*told)
+    start = network.embed_start(conditions)[:, None]
     points = network.embed_points(
-        labels, batch.features.numpy()[:, :-1], batch.pens.numpy()[:, :-1]
+        conditions, batch.features.numpy()[:, :-1], batch.pens.numpy()[:, :-1]
     )
     x = np.concatenate([start, points], axis=1)
     cache = Cache(network.config, len(x))
@@ -202,8 +212,8 @@ def test_mixture_head_finds_the_branches_of_the_inverse_sinusoid() -> None:
 @pytest.mark.parametrize("shape", [(96, 32), (32, 96)])
 def test_an_update_of_muon_turns_and_does_not_stretch(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
-    matrix = torch.randn(shape)
-    values = torch.linalg.svdvals(orthogonalise(matrix).float())
+    matrices = torch.randn(3, *shape)
+    values = torch.linalg.svdvals(orthogonalise(matrices).float())
     assert values.min() > 0.5
     assert values.max() < 1.3
 

@@ -20,6 +20,7 @@ from vpype_sketchformer.model.transformer import (
     ONE_STROKE,
     SEVERAL_STROKES,
     TYPICAL,
+    UNKNOWN_QUALITY,
     describe,
 )
 from vpype_sketchformer.sketch import DRAW
@@ -36,17 +37,21 @@ class Augmentation:
 
     Attributes:
         mirror: Share of drawings whose left and right are swapped.
+        turn: Half of the drawings are turned (radians) and sheared (a share) by up to this.
         stretch: One axis shrinks by up to this share; the longer side stays 255.
         hide_label: Share of drawings whose class is hidden (for guidance).
         tell_strokes: Share of drawings that tell whether they are one stroke.
+        tell_quality: Share of drawings whose class is told that tell how good they are.
         tell_typical: Share of drawings that pass for typical where none is marked as such.
     """
 
     mirror: float = 0.0
     stretch: float = 0.0
+    turn: float = 0.0
     hide_label: float = 0.0
     tell_strokes: float = 0.0
     tell_typical: float = 0.0
+    tell_quality: float = 0.0
 
 
 PLAIN = Augmentation()
@@ -160,16 +165,19 @@ def make_batch(
         turned = rng.random(n) < augmentation.mirror
         widths = np.where(real, positions[..., 0], 0.0).max(axis=1)
         positions[turned, :, 0] = widths[turned, None] - positions[turned, :, 0]
+    if augmentation.turn:
+        positions = _turned(positions, real, augmentation.turn, rng)
     if augmentation.stretch:
         factors = np.ones((n, 2), np.float32)
         factors[np.arange(n), rng.integers(2, size=n)] -= rng.random(n) * augmentation.stretch
         positions = positions * factors[:, None]
-        extents = np.where(real[..., None], positions, 0.0).max(axis=(1, 2))
-        extents = np.maximum(extents, 1.0)  # a lone dot has none
-        positions = np.rint(positions * (255.0 / extents)[:, None, None]).astype(np.float32)
+        positions = _fitted(positions, real)
     features, offsets = describe(positions, pens)
     labels = dataset.labels[indices].copy()
     labels[rng.random(n) < augmentation.hide_label] = len(dataset.classes)
+    quality = dataset.quality[indices].astype(np.int64)
+    hidden = (labels == len(dataset.classes)) | (rng.random(n) >= augmentation.tell_quality)
+    quality[hidden] = UNKNOWN_QUALITY
     lifts = (real & (pens != DRAW)).sum(axis=1)
     strokes = np.where(lifts == 1, ONE_STROKE, SEVERAL_STROKES)
     strokes[rng.random(n) >= augmentation.tell_strokes] = ANY_STROKES
@@ -181,8 +189,33 @@ def make_batch(
     return Batch(
         labels=torch.from_numpy(labels),
         strokes=torch.from_numpy(strokes),
+        quality=torch.from_numpy(quality),
         features=torch.from_numpy(features),
         offsets=torch.from_numpy(offsets + noise),
         pens=torch.from_numpy(pens),
         real=torch.from_numpy(real),
     )
+
+
+def _turned(
+    positions: NDArray[np.float32],
+    real: NDArray[np.bool_],
+    most: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Turn and shear half of the drawings (n, T, 2), back into the frame."""
+    n = len(positions)
+    angle, shear = rng.uniform(-most, most, (2, n)) * (rng.random(n) < 0.5)
+    rows_x = np.stack([np.cos(angle), shear - np.sin(angle)], axis=-1)
+    rows_y = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    matrices = np.stack([rows_x, rows_y], axis=1).astype(np.float32)  # (n, 2, 2)
+    moved = positions @ matrices.swapaxes(1, 2)
+    moved -= np.where(real[..., None], moved, np.inf).min(axis=1, keepdims=True)
+    return _fitted(moved, real)
+
+
+def _fitted(positions: NDArray[np.float32], real: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Scale drawings (n, T, 2) so that the longer side is 255, in whole pixels."""
+    extents = np.where(real[..., None], positions, 0.0).max(axis=(1, 2))
+    extents = np.maximum(extents, 1.0)  # a lone dot has none
+    return np.rint(positions * (255.0 / extents)[:, None, None]).astype(np.float32)

@@ -107,6 +107,8 @@ class Dataset:
         splits: Side of each drawing, an index into ``SPLITS``, uint8 (M,).
         recognized: 1 yes, 0 no, 2 unknown, uint8 (M,).
         typical: Drawings chosen because everybody sees what they show, bool (M,).
+        quality: How surely a judge names each, 1 to 5, where that is known; else 0; uint8
+            (M,). See ``training.quality``.
         classes: Names of the classes, sorted.
         sources: Where the drawings came from, with their licences.
     """
@@ -118,6 +120,7 @@ class Dataset:
     splits: NDArray[np.uint8]
     recognized: NDArray[np.uint8]
     typical: NDArray[np.bool_]
+    quality: NDArray[np.uint8]
     classes: tuple[str, ...]
     sources: tuple[str, ...]
 
@@ -179,6 +182,7 @@ def pack(
             [2 if d.recognized is None else int(d.recognized) for d in drawings], np.uint8
         ),
         typical=np.array([drawing.typical for drawing in drawings]),
+        quality=np.zeros(len(drawings), np.uint8),
         classes=names,
         sources=tuple(sources),
     )
@@ -202,6 +206,12 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     if not kept:
         raise DatasetError("no drawings to save")
     dataset = pack(kept, sources=sources)
+    write(dataset, path)
+    return dataset
+
+
+def write(dataset: Dataset, path: Path) -> None:
+    """Write a dataset to a file, whole or not at all."""
     tensors: dict[str, NDArray[Any]] = {
         "points": dataset.points,
         "pen": dataset.pen,
@@ -210,6 +220,7 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
         "splits": dataset.splits,
         "recognized": dataset.recognized,
         "typical": dataset.typical,
+        "quality": dataset.quality,
     }
     metadata = {
         "format": FORMAT,
@@ -219,7 +230,6 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     # safetensors writes memory as it lies, so everything must lie in C order.
     ordered = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     write_whole(path, serialize(ordered, metadata))
-    return dataset
 
 
 def load(path: Path) -> Dataset:
@@ -234,7 +244,7 @@ def load(path: Path) -> Dataset:
             if metadata.get("format") != FORMAT:
                 raise DatasetError(f"{path}: not a dataset; make one with training.prepare")
             labels = file.get_tensor("labels").astype(np.int64)
-            unmarked = "typical" not in file.keys()  # noqa: SIM118
+            names = set(file.keys())
             return Dataset(
                 points=file.get_tensor("points"),
                 pen=file.get_tensor("pen"),
@@ -242,9 +252,12 @@ def load(path: Path) -> Dataset:
                 labels=labels,
                 splits=file.get_tensor("splits"),
                 recognized=file.get_tensor("recognized"),
-                typical=np.zeros(len(labels), bool)
-                if unmarked
-                else file.get_tensor("typical"),
+                typical=file.get_tensor("typical")
+                if "typical" in names
+                else np.zeros(len(labels), bool),
+                quality=file.get_tensor("quality")
+                if "quality" in names
+                else np.zeros(len(labels), np.uint8),
                 classes=tuple(json.loads(metadata["classes"])),
                 sources=tuple(json.loads(metadata["sources"])),
             )

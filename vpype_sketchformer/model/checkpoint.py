@@ -26,7 +26,7 @@ from vpype_sketchformer.model.transformer import ModelConfig, expected_shapes
 from vpype_sketchformer.wording import OneLineError, is_name
 
 FORMAT = "sketchformer"
-VERSION = 3
+VERSION = 4
 SUFFIX = ".safetensors"
 MODELS = Path(__file__).parents[1] / "models"
 
@@ -217,6 +217,8 @@ def _weight(
     """Read a tensor in float32, if it is what the network needs."""
     misfit = CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
     # The first models know of nothing typical: that is anything, to them.
+    if version < 4 and name == "quality.weight":  # earlier models know of none
+        return np.zeros(shape, np.float32)
     grows = version == 1 and name == "strokes.weight"
     kept = (shape[0] - 1, *shape[1:]) if grows else shape
     if name not in file.keys() or tuple(file.get_slice(name).get_shape()) != kept:  # noqa: SIM118

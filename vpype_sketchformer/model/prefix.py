@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpype_sketchformer.model.transformer import (
+    BEST_QUALITY,
+    UNKNOWN_QUALITY,
     Array,
     Cache,
+    Conditions,
     Transformer,
     describe,
     log_probabilities,
@@ -64,16 +67,19 @@ class Reading:
         stream: What the network knows before each point, (T, width).
     """
 
-    def __init__(self, network: Transformer, label: int, strokes: int) -> None:
+    def __init__(
+        self, network: Transformer, label: int, strokes: int, quality: int = UNKNOWN_QUALITY
+    ) -> None:
         """Read nothing yet.
 
         Args:
             network: The model.
             label: The class, or the null class.
-            strokes: What the drawing is to be, see ``transformer.TYPICAL``.
+            strokes: What the drawing is to be, see ``transformer.ANY_STROKES``.
+            quality: How good it is to be, see ``transformer.UNKNOWN_QUALITY``.
         """
         self.network = network
-        self.conditions = np.array([label]), np.array([strokes])
+        self.conditions = Conditions.of([label], network.null, strokes, quality)
         self.cache = Cache(network.config, 1)
         self.stream = np.zeros((0, network.config.width), np.float32)
         self.prefix: Prefix | None = None
@@ -81,9 +87,8 @@ class Reading:
 
     def read(self, prefix: Prefix) -> Array:
         """Read what is new of a beginning; returns what is known at its end, (width,)."""
-        label, strokes = self.conditions
         if self.prefix is None:
-            first = self.network.embed_start(label, strokes)[:, None]
+            first = self.network.embed_start(self.conditions)[:, None]
             self.stream = self.network.forward(first, self.cache)[0]
             known = 0
         else:
@@ -94,7 +99,7 @@ class Reading:
             pens = np.append(prefix.pens, DRAW)
             features, _ = describe(prefix.positions[None], pens)
             points = self.network.embed_points(
-                label, features[:, known:-1], prefix.pens[None, known:]
+                self.conditions, features[:, known:-1], prefix.pens[None, known:]
             )
             self.stream = np.concatenate(
                 [self.stream, self.network.forward(points, self.cache)[0]]
@@ -123,16 +128,18 @@ class Reading:
 class Readings:
     """A beginning under any number of conditions, each read when it is first asked for."""
 
-    def __init__(self, network: Transformer, strokes: int) -> None:
-        """Read nothing yet; ``strokes`` as for a `Reading`."""
-        self.network, self.strokes = network, strokes
+    def __init__(
+        self, network: Transformer, strokes: int, quality: int = BEST_QUALITY
+    ) -> None:
+        """Read nothing yet; ``strokes`` and ``quality`` as for a `Reading`."""
+        self.network, self.strokes, self.quality = network, strokes, quality
         self.kept: dict[int, Reading] = {}
 
     def read(self, prefix: Prefix, labels: Sequence[int]) -> tuple[Cache, Array]:
         """Read a beginning; returns a cache of its own and what is known, a row per label."""
         for label in dict.fromkeys(labels):
             if label not in self.kept:
-                self.kept[label] = Reading(self.network, label, self.strokes)
+                self.kept[label] = Reading(self.network, label, self.strokes, self.quality)
             self.kept[label].read(prefix)
         rows = [self.kept[label] for label in labels]
         cache = Cache.joined([row.cache for row in rows])

@@ -3,10 +3,12 @@
 A batch of sketches grows point by point; finished ones leave it. Every sketch has a random
 generator of its own, so one seed gives one drawing, whatever the batch it is drawn in.
 
-Temperature is that of sketch-rnn (Ha & Eck 2017, section 3.2): the mixture's logits are
-divided by it and the standard deviations multiplied by its square root. The pen has one of
-its own: the end of a sketch is a rare event at every point, and sharpening it away leaves
-sketches that never end.
+Temperature is that of sketch-rnn (Ha & Eck 2017, section 3.2): the standard deviations are
+multiplied by its square root. The mixture's logits, which sketch-rnn divides by the same, have
+a temperature of their own here: which way a drawing goes on is its structure, how exactly it
+goes there the calm of its line, and people's structures with calm lines is what one wants on
+paper. So has the pen: the end of a sketch is a rare event at every point, and sharpening it
+away leaves sketches that never end.
 
 Guidance (Ho & Salimans 2022) leans on what makes the class different from drawings at large:
 p(x | class) * (p(x | class) / p(x)) ** (guidance - 1). For the offset, whose mixture has no
@@ -25,9 +27,11 @@ from numpy.typing import NDArray
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.transformer import (
+    BEST_QUALITY,
     ONE_STROKE,
     TYPICAL,
     Cache,
+    Conditions,
     Mixture,
     Transformer,
     on_one_thread,
@@ -61,8 +65,10 @@ def sample(
     seeds: Sequence[np.random.SeedSequence],
     *,
     temperature: float,
+    structure_temperature: float | None = None,
     pen_temperature: float = 1.0,
     guidance: float = 1.0,
+    quality: int = BEST_QUALITY,
     best_of: int = 1,
     one_line: bool = False,
     prefix: Prefix | None = None,
@@ -76,8 +82,11 @@ def sample(
         labels: The class of each sketch, one of the checkpoint's.
         seeds: What each sketch is drawn from.
         temperature: How freely lines are drawn, above 0; 1 is as people drew.
-        pen_temperature: The same for lifting the pen and ending.
+        structure_temperature: How freely a drawing chooses its way; None for the same.
+        pen_temperature: How freely it lifts the pen and ends.
         guidance: How much to insist on the class; 1 is not at all.
+        quality: How good a drawing of its class to ask for, see
+            ``transformer.UNKNOWN_QUALITY``.
         best_of: Draw this many of each and keep the one that most looks like its class by
             the model's own measure: the largest mean over its points of
             log p(point | class) - log p(point).
@@ -91,8 +100,17 @@ def sample(
         kept; if none ends, the sketch is not ``finished``.
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
-    style = _Style(temperature, pen_temperature, guidance, one_line, scored=best_of > 1)
-    readings = Readings(network, style.strokes)
+    structure = temperature if structure_temperature is None else structure_temperature
+    style = _Style(
+        temperature,
+        structure,
+        pen_temperature,
+        guidance,
+        quality,
+        one_line,
+        scored=best_of > 1,
+    )
+    readings = Readings(network, style.strokes, quality)
     best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = dict.fromkeys(range(len(labels)))
     for candidates in (range(best_of), range(best_of, best_of + retries)):
@@ -127,8 +145,10 @@ class _Style:
     """How to draw: the options of ``sample``."""
 
     temperature: float
+    structure_temperature: float
     pen_temperature: float
     guidance: float
+    quality: int
     one_line: bool
     scored: bool
 
@@ -182,7 +202,9 @@ def _draw(
         stream = rows.start()
         rows.move(stream)
     else:
-        stream = rows.start_with(prefix, readings or Readings(network, style.strokes))
+        stream = rows.start_with(
+            prefix, readings or Readings(network, style.strokes, style.quality)
+        )
     while True:
         rows.set_pen(stream)
         yield from rows.finished(race)
@@ -236,7 +258,10 @@ def grow(
         After every point, the strokes that were finished by it. Who stops asking stops the
         drawing.
     """
-    network, style = readings.network, _Style(temperature, 1.0, 1.0, one_line, scored=False)
+    network, style = (
+        readings.network,
+        _Style(temperature, temperature, 1.0, 1.0, readings.quality, one_line, scored=False),
+    )
     tasks = [
         _Task(i, label, _generator(seed, 0))
         for i, (label, seed) in enumerate(zip(labels, seeds, strict=True))
@@ -296,22 +321,25 @@ class _Rows:
         self.offset, self.scores = np.zeros((n, 2)), np.zeros(n)
         self.fresh = np.ones(n, bool)  # whether the point begins a stroke
         self.pen_may_stay = self.may_end = True
-        null = network.weights["start.weight"].shape[0] - 1
         labels = [task.label for task in self.tasks]
         # Rows of the network: all with the class first, then all without where it is needed.
-        self.conditions = np.array((labels + [null] * n)[: n * style.streams])
+        self.conditions = Conditions.of(
+            (labels + [network.null] * n)[: n * style.streams],
+            network.null,
+            style.strokes,
+            style.quality,
+        )
 
     def start(self) -> NDArray[np.float32]:
         """Read the start token; returns what the rows know, (streams n, width)."""
         self.draw_numbers()
-        self.cache = Cache(self.network.config, len(self.conditions))
-        strokes = np.full(len(self.conditions), self.style.strokes)
-        x = self.network.embed_start(self.conditions, strokes)[:, None]
+        self.cache = Cache(self.network.config, len(self.conditions.labels))
+        x = self.network.embed_start(self.conditions)[:, None]
         return self.network.forward(x, self.cache)[:, 0]
 
     def start_with(self, prefix: Prefix, readings: Readings) -> NDArray[np.float32]:
         """Read a beginning, up to the pen after its last point."""
-        self.cache, stream = readings.read(prefix, self.conditions.tolist())
+        self.cache, stream = readings.read(prefix, self.conditions.labels.tolist())
         before = len(prefix.positions) - 1
         offsets = np.diff(prefix.positions, axis=0, prepend=np.zeros((1, 2)))
         self.history[:, :before, 2] = prefix.pens
@@ -383,7 +411,7 @@ class _Rows:
             return
         parts = np.concatenate([keep + s * n for s in range(self.style.streams)])
         self.cache.keep(parts)
-        self.conditions = self.conditions[parts]
+        self.conditions = self.conditions.keep(parts)
         self.tasks = [self.tasks[i] for i in keep]
         for name in (
             "alive",
@@ -431,7 +459,9 @@ def _choose_offset(
     guided = style.guidance != 1.0
     count = CANDIDATES if guided else 1
     draws = numbers[:, : 3 * count].reshape(n, count, 3)
-    offsets = draw_offsets(mixture.rows(slice(0, n)), draws, style.temperature)  # (n, m, 2)
+    offsets = draw_offsets(  # (n, m, 2)
+        mixture.rows(slice(0, n)), draws, style.temperature, style.structure_temperature
+    )
     if style.streams == 1:
         return offsets[:, 0] * scale, np.zeros(n)
     with_class = mixture.rows(slice(0, n)).log_density(offsets)
@@ -444,20 +474,24 @@ def _choose_offset(
 
 
 def draw_offsets(
-    mixture: Mixture, numbers: NDArray[np.float64], temperature: float
+    mixture: Mixture,
+    numbers: NDArray[np.float64],
+    temperature: float,
+    structure_temperature: float,
 ) -> NDArray[np.float64]:
     """Draw offsets from mixtures.
 
     Args:
         mixture: One mixture per row, n rows.
         numbers: Uniform random numbers, (n, m, 3).
-        temperature: Divides the logits; its root multiplies the deviations.
+        temperature: Its root multiplies the deviations.
+        structure_temperature: Divides the logits.
 
     Returns:
         Offsets in model units, (n, m, 2).
     """
     n, m, _ = numbers.shape
-    logits = np.repeat(mixture.logits.astype(np.float64) / temperature, m, axis=0)
+    logits = np.repeat(mixture.logits.astype(np.float64) / structure_temperature, m, axis=0)
     chosen = _categorical(logits, numbers[..., 0].ravel()).reshape(n, m)
     rows = np.arange(n)[:, None]
     # Box & Muller 1958: two normal numbers from two uniform ones.

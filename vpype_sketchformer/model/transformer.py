@@ -48,6 +48,10 @@ FEATURES = 8 + 4 * len(PERIODS)
 #: people draw, of one stroke, of several, or typical, so that everybody sees what it shows.
 ANY_STROKES, ONE_STROKE, SEVERAL_STROKES, TYPICAL = 0, 1, 2, 3
 
+#: How surely a judge that never saw it names a drawing, against the others of its class: not
+#: known, or 1 (the fifth that it is least sure of) to 5; the index into the embedding.
+UNKNOWN_QUALITY, BEST_QUALITY = 0, 5
+
 
 class PredictionError(OneLineError):
     """A network whose predictions are of no use; the message is one clear line."""
@@ -115,6 +119,7 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
         "start.weight": (classes + 1, d),
         "label.weight": (classes + 1, d),
         "strokes.weight": (4, d),
+        "quality.weight": (BEST_QUALITY + 1, d),
         "pen.weight": (3, d),
         "point.weight": (d, FEATURES),
         "mixture.weight": (6 * config.mixtures, d),
@@ -315,6 +320,34 @@ class _Block:
         return cls(Matrix(joined), Matrix(w["out"]), Matrix(w["up"]), Matrix(w["down"]))
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What the model is told of n drawings.
+
+    Attributes:
+        labels: Classes; the number of classes is the null class, nothing told, (n,).
+        strokes: Of how many strokes the drawings are to be, see ``ANY_STROKES``, (n,).
+        quality: How good they are to be, see ``UNKNOWN_QUALITY``, (n,).
+    """
+
+    labels: NDArray[np.intp]
+    strokes: NDArray[np.intp]
+    quality: NDArray[np.intp]
+
+    @classmethod
+    def of(
+        cls, labels: Sequence[int], null: int, strokes: int, quality: int = UNKNOWN_QUALITY
+    ) -> Conditions:
+        """Tell n drawings one thing each; of what no class is told, no quality is."""
+        names = np.asarray(labels, np.intp)
+        told = np.where(names == null, UNKNOWN_QUALITY, quality)
+        return cls(names, np.full(len(names), strokes), told)
+
+    def keep(self, rows: NDArray[np.intp]) -> Conditions:
+        """Keep some of the drawings."""
+        return Conditions(self.labels[rows], self.strokes[rows], self.quality[rows])
+
+
 class Transformer:
     """The network with its weights."""
 
@@ -344,18 +377,25 @@ class Transformer:
         half = self.config.width // self.config.heads // 2
         self._rates = ROPE_BASE ** (-np.arange(half) / half)
 
-    def embed_start(self, labels: NDArray[np.intp], strokes: NDArray[np.intp]) -> Array:
-        """Embed the start token: classes (n,) and what the drawings are to be (n,)."""
+    @property
+    def null(self) -> int:
+        """The class of a drawing of which no class is told."""
+        return len(self.weights["start.weight"]) - 1
+
+    def embed_start(self, conditions: Conditions) -> Array:
+        """Embed the start token under n conditions, (n, width)."""
         w = self.weights
-        return w["start.weight"][labels] + w["strokes.weight"][strokes]  # (n, width)
+        start = w["start.weight"][conditions.labels] + w["strokes.weight"][conditions.strokes]
+        return start + w["quality.weight"][conditions.quality]
 
     def embed_points(
-        self, labels: NDArray[np.intp], features: Array, pens: NDArray[np.intp]
+        self, conditions: Conditions, features: Array, pens: NDArray[np.intp]
     ) -> Array:
-        """Embed points: classes (n,), features (n, T, FEATURES), pens (n, T)."""
+        """Embed points: n conditions, features (n, T, FEATURES), pens (n, T)."""
         w = self.weights
-        points = features @ w["point.weight"] + w["pen.weight"][pens]
-        return points + w["label.weight"][labels][:, None]  # (n, T, width)
+        points = features @ w["point.weight"] + w["pen.weight"][pens]  # (n, T, width)
+        told = w["label.weight"][conditions.labels] + w["quality.weight"][conditions.quality]
+        return points + told[:, None]
 
     @np.errstate(over="ignore", invalid="ignore")  # the heads look at what comes of it
     def forward(self, x: Array, cache: Cache) -> Array:
@@ -443,8 +483,9 @@ def log_likelihood(
     n, steps, _ = positions.shape
     rows = np.broadcast_to(pens, (n, steps))
     features, offsets = describe(positions, pens)
-    start = network.embed_start(labels, np.full(n, ANY_STROKES))[:, None]
-    points = network.embed_points(labels, features[:, :-1], rows[:, :-1])
+    conditions = Conditions.of(labels.tolist(), network.null, ANY_STROKES)
+    start = network.embed_start(conditions)[:, None]
+    points = network.embed_points(conditions, features[:, :-1], rows[:, :-1])
     x = np.concatenate([start, points], axis=1)
     stream = network.forward(x, Cache(network.config, n)).reshape(n * steps, -1)
     density, chosen = log_probabilities(
@@ -505,7 +546,7 @@ def describe(
 
 
 _PARTS = ("query", "key", "value", "out", "up", "down")
-_TABLES = ("start.weight", "label.weight", "strokes.weight", "pen.weight")
+_TABLES = tuple(f"{name}.weight" for name in ("start", "label", "strokes", "quality", "pen"))
 
 
 def _require_below(most: float, values: NDArray[np.floating]) -> None:
