@@ -65,8 +65,9 @@ class Muon(torch.optim.Optimizer):
 
     def _wanted(self, matrix: Tensor) -> Tensor:
         """Add a matrix's gradient to its momentum; returns where the two point."""
-        state = self.state[matrix]
+        gradient, state = matrix.grad, self.state[matrix]
+        assert gradient is not None
         if not state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
-        momentum = state["momentum_buffer"].lerp_(matrix.grad, 1.0 - MOMENTUM)
-        return matrix.grad.lerp(momentum, MOMENTUM)
+        momentum = state["momentum_buffer"].lerp_(gradient, 1.0 - MOMENTUM)
+        return gradient.lerp(momentum, MOMENTUM)

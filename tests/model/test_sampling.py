@@ -123,7 +123,7 @@ def test_guidance_moves_sketches_towards_their_class(checkpoint: Checkpoint) -> 
     from vpype_sketchformer.model import sampling
 
     def mean_score(guidance: float) -> float:
-        style = sampling._Style(1.0, 1.0, guidance, False, scored=True)
+        style = sampling._Style(1.0, 1.0, 1.0, guidance, 0, False, scored=True)
         network = sampling.Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
         label = checkpoint.classes.index("circle")
         tasks = [sampling._Task(i, label, np.random.default_rng([1, i])) for i in range(100)]

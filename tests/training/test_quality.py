@@ -18,16 +18,14 @@ from training.data.readers import read_ndjson
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import load
 
-QUICKDRAW = Path(__file__).parents[3] / "shared" / "data" / "quickdraw"
-
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(quickdraw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset file of real drawings."""
     drawings = [
         drawing
         for name in ("cat", "sun")
-        for drawing in islice(read_ndjson(QUICKDRAW / f"{name}.ndjson"), 40)
+        for drawing in islice(read_ndjson(quickdraw / f"{name}.ndjson"), 40)
     ]
     path = tmp_path_factory.mktemp("data") / "few.safetensors"
     datasets.save(drawings, path, ["Some drawings, CC BY 4.0"])
