@@ -171,7 +171,7 @@ class Sketchformer(nn.Module):
         self.config, self.scale = config, scale
         self.start = nn.Embedding(classes + 1, d)
         self.label = nn.Embedding(classes + 1, d)
-        self.strokes = nn.Embedding(4, d)
+        self.strokes = nn.Embedding(3, d)
         self.quality = nn.Embedding(BEST_QUALITY + 1, d)
         self.pen = nn.Embedding(3, d)
         self.point = nn.Linear(FEATURES, d, bias=False)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from training import FiniteRange, Refusal
 from training.report import draw_sheet
-from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE, DEFAULT_TEMPERATURE
 from vpype_sketchformer.commands.support.options import find_class
 from vpype_sketchformer.model.checkpoint import CheckpointError, find, load
 from vpype_sketchformer.model.sampling import sample
@@ -34,6 +34,13 @@ ABOVE_0 = FiniteRange(min=0, min_open=True)
     default=DEFAULT_TEMPERATURE,
     show_default=True,
     help="Of the lines.",
+)
+@click.option(
+    "--structure-temperature",
+    type=ABOVE_0,
+    default=DEFAULT_STRUCTURE_TEMPERATURE,
+    show_default=True,
+    help="Of the way a drawing goes.",
 )
 @click.option(
     "--pen-temperature", type=ABOVE_0, default=1.0, show_default=True, help="Of lift and end."
@@ -75,6 +82,7 @@ def main(
     count: int,
     columns: int,
     temperature: float,
+    structure_temperature: float,
     pen_temperature: float,
     guidance: float,
     best_of: int,
@@ -112,6 +120,7 @@ def main(
             labels,
             np.random.SeedSequence(seed).spawn(len(labels)),
             temperature=temperature,
+            structure_temperature=structure_temperature,
             pen_temperature=pen_temperature,
             guidance=guidance,
             best_of=best_of,

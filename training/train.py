@@ -99,7 +99,6 @@ class TrainConfig:
         hide_label: Share of drawings whose class is hidden.
         tell_strokes: Share of drawings that tell whether they are one stroke.
         tell_quality: Share of drawings whose class is told that tell how good they are.
-        tell_typical: Share of drawings that pass for typical where none is marked as such.
         only_recognized: Leave out what the game did not recognise.
         compile: Compile the losses (``torch.compile``): twice as fast after two minutes, where
             there is a C++ compiler.
@@ -133,7 +132,6 @@ class TrainConfig:
     stretch: float = 0.1
     hide_label: float = 0.1
     tell_strokes: float = 0.3
-    tell_typical: float = 0.2
     tell_quality: float = 0.85
     only_recognized: bool = True
     compile: bool = False

@@ -15,8 +15,9 @@ from training.model import Batch, Sketchformer
 from vpype_sketchformer.model.checkpoint import load
 from vpype_sketchformer.model.sampling import NUMBERS, draw_offsets, sample
 from vpype_sketchformer.model.transformer import (
+    ANY_STROKES,
+    BEST_QUALITY,
     SIGMA_FLOOR,
-    TYPICAL,
     Mixture,
     describe,
 )
@@ -37,7 +38,8 @@ def read(points: list[Point], label: int) -> Batch:
     positions, pens = array[..., :2], array[..., 2].astype(np.int64)
     features, offsets = describe(positions, pens)
     parts = (features, offsets, pens, np.ones_like(pens, bool))
-    return Batch(torch.tensor([label]), torch.tensor([TYPICAL]), *map(torch.from_numpy, parts))
+    told = (torch.tensor([value]) for value in (label, ANY_STROKES, BEST_QUALITY))
+    return Batch(*told, *map(torch.from_numpy, parts))
 
 
 @torch.no_grad()
@@ -57,7 +59,10 @@ def naive_sketch(model: Sketchformer, label: int, seed: np.random.SeedSequence) 
         stream = model.stream(read([*points, (0, 0, DRAW)], label))  # the last one is unread
         mixtures = Mixture.from_output(model.mixture(stream)[0].numpy(), log_floor)
         last = mixtures.rows(slice(-1, None))
-        dx, dy = draw_offsets(last, numbers[None, None, :3], TEMPERATURE)[0, 0] * model.scale
+        dx, dy = (
+            draw_offsets(last, numbers[None, None, :3], TEMPERATURE, TEMPERATURE)[0, 0]
+            * model.scale
+        )
         x, y = np.rint(x + dx), np.rint(y + dy)
         features = read([*points, (x, y, DRAW)], label).features
         hidden = model.pen_hidden(torch.cat([stream, features], dim=-1)).relu()

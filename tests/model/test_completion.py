@@ -140,7 +140,7 @@ def test_going_on_is_the_same_as_drawing_point_by_point(model: Checkpoint) -> No
 
     At a temperature near zero nothing is left to chance but rounding.
     """
-    style = {"temperature": 1e-9, "pen_temperature": 1e-9}
+    style = dict.fromkeys(("temperature", "structure_temperature", "pen_temperature"), 1e-9)
     (whole,) = sampling.sample(model, ["cat"], seeds(1), **style)  # type: ignore[arg-type]
     positions = np.concatenate(whole.strokes)
     pens = np.full(len(positions), DRAW)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from click.testing import CliRunner, Result
 from scipy.spatial import cKDTree
 
-from training import baseline, distill, judge
+from training import baseline, judge
 from training.data import dataset as datasets
 from training.data.readers import read_ndjson
 from training.evaluate import main as evaluate
@@ -25,7 +24,6 @@ from training.export import to_checkpoint
 from training.model import Sketchformer
 from vpype_sketchformer.model.checkpoint import load, save
 from vpype_sketchformer.model.transformer import ModelConfig
-from vpype_sketchformer.sketch import DRAW, END
 
 CLASSES = ("cat", "circle", "house")
 RNG = np.random.default_rng(5)
@@ -316,74 +314,3 @@ def test_pictures_show_all_strokes() -> None:
     assert np.ptp(rows) == pytest.approx((judge.SIZE - 2 * judge.MARGIN) / 2, abs=2)
     dot = picture[rows.max(), columns[rows == rows.max()]]
     assert len(dot) <= 3
-
-
-def test_distilled_drawings_are_what_the_judge_recognises(
-    data: Path, folder: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "typical.safetensors"
-    words = (folder / "newborn.safetensors", data, "-o", out, "--per-class", 6)
-    result = CliRunner().invoke(distill.main, [*map(str, words), "--judges", str(folder)])
-    assert result.exit_code == 0, result.output
-    real, both = datasets.load(data), datasets.load(out)
-    count = len(real)
-    np.testing.assert_array_equal(both.points[: len(real.points)], real.points)
-    np.testing.assert_array_equal(both.splits[:count], real.splits)
-    assert not both.typical[:count].any()
-    assert both.typical[count:].all()
-    typical = np.arange(count, len(both))
-    assert 0 < len(typical) < 18, "scribbles, and some answer must be right by chance"
-    judged = judge.load(folder / "raster.safetensors", both)
-    _, logits = judge.look(judged, both, typical)
-    np.testing.assert_array_equal(logits.argmax(axis=1), both.labels[typical])
-
-
-def test_a_drawing_is_cut_where_the_judge_is_sure_of_it(data: Path, folder: Path) -> None:
-    dataset = datasets.load(data)
-    judged = judge.load(folder / "raster.safetensors", dataset)
-    cuts = 0
-    for drawing in map(dataset.drawing, range(60)):
-        beginning = distill.cut(drawing, dataset, judged)
-        ends = np.flatnonzero(drawing.pen != DRAW) + 1
-        if beginning is None:
-            continue
-        cuts += 1
-        count = len(beginning.pen)
-        assert count in ends[:-1]
-        np.testing.assert_array_equal(beginning.points, drawing.points[:count])
-        np.testing.assert_array_equal(beginning.pen[:-1], drawing.pen[: count - 1])
-        assert beginning.pen[-1] == END
-        assert distill.recognised([beginning], dataset, judged)
-        # No shorter one is as sure.
-        shorter = [
-            datasets.Drawing(drawing.points[:end], drawing.pen[:end], drawing.label)
-            for end in [*ends[ends < count], count]
-        ]
-        packed = datasets.pack(shorter, dataset.classes)
-        _, logits = judge.look(judged, packed, np.arange(len(packed)))
-        trust = scipy.special.softmax(logits.astype(float), axis=1)[:, packed.labels[0]]
-        assert (trust[:-1] < trust[-1]).all()
-    assert cuts > 5
-
-
-def test_endless_drawings_are_kept_up_to_a_cut(
-    data: Path, folder: Path, tmp_path: Path
-) -> None:
-    """Of a model that never ends all that is kept was cut, and ends nevertheless."""
-    model = load(folder / "newborn.safetensors")
-    bias = np.array([0.0, 0.0, -30.0], np.float32)
-    endless = replace(model, tensors={**model.tensors, "pen_out.bias": bias})
-    save(endless, tmp_path / "endless.safetensors")
-    out = tmp_path / "ending.safetensors"
-    words = [tmp_path / "endless.safetensors", data, "-o", out, "--per-class", 6, "--cut"]
-    options = ["--guidance", 1, "--judges", folder]
-    result = CliRunner().invoke(distill.main, [*map(str, words + options)])
-    assert result.exit_code == 0, result.output
-    assert "of 18 drawings that did not end are cut" in result.output
-    both = datasets.load(out)
-    kept = [both.drawing(index) for index in np.flatnonzero(both.typical)]
-    assert kept
-    assert len(kept) % distill.CUT_TIMES == 0
-    for drawing in kept:
-        assert drawing.pen[-1] == END
-        assert len(drawing.pen) < model.config.longest

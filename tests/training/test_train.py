@@ -28,7 +28,6 @@ from torch import distributions
 from vpype_cli import execute
 
 from training import (
-    distill,
     evaluate,
     export,
     judge,
@@ -42,7 +41,6 @@ from training import (
 from training.data import dataset as datasets
 from training.data.batches import (
     PLAIN,
-    TYPICAL_SHARE,
     Augmentation,
     cut_batches,
     epoch_order,
@@ -60,7 +58,6 @@ from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     ONE_STROKE,
     SEVERAL_STROKES,
-    TYPICAL,
     ModelConfig,
 )
 from vpype_sketchformer.sketch import DRAW, LIFT
@@ -781,29 +778,6 @@ def test_conditions_come_at_their_rates(dataset: Dataset) -> None:
     np.testing.assert_array_equal(batch.strokes.numpy()[told], expected[told])
 
 
-def test_typical_drawings_are_told_so_and_are_for_training_only(
-    dataset: Dataset, tmp_path: Path
-) -> None:
-    count = 120
-    real = [dataset.drawing(i) for i in range(count)]
-    drawn = [
-        dataclasses.replace(dataset.drawing(i), typical=True)
-        for i in range(count, len(dataset))
-    ]
-    datasets.save([*real, *drawn], tmp_path / "marked.safetensors")
-    marked = datasets.load(tmp_path / "marked.safetensors")
-    assert np.flatnonzero(marked.typical).tolist() == list(range(count, len(dataset)))
-    assert set(marked.of("test")) == {i for i in dataset.of("test") if i < count}
-    told = Augmentation(tell_strokes=0.3, tell_typical=0.5)
-    indices = np.arange(len(marked))
-    batch = make_batch(marked, indices, told, np.random.default_rng(0))
-    np.testing.assert_array_equal(batch.strokes.numpy() == TYPICAL, marked.typical)
-    unmarked = make_batch(dataset, indices, told, np.random.default_rng(0))
-    assert (unmarked.strokes.numpy() == TYPICAL).mean() == pytest.approx(0.5, abs=0.06)
-    order = epoch_order(marked, marked.of("train"), 0.6, np.random.default_rng(0))
-    assert marked.typical[order].mean() == pytest.approx(TYPICAL_SHARE, abs=0.05)
-
-
 def test_stretched_drawings_stay_in_the_frame(dataset: Dataset) -> None:
     indices = np.arange(len(dataset))
     augmentation = Augmentation(stretch=0.2)
@@ -1074,7 +1048,7 @@ def test_a_profile_names_what_takes_long(data: Path) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [train, sample, profiling, prune, evaluate, distill, export, judge, mend, prepare],
+    [train, sample, profiling, prune, evaluate, export, judge, mend, prepare],
 )
 def test_help_shows_real_commands(module: ModuleType) -> None:
     text = run(module.main, "--help").output

@@ -17,9 +17,9 @@ from training.data.dataset import Dataset
 from training.model import Batch
 from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
+    BEST_QUALITY,
     ONE_STROKE,
     SEVERAL_STROKES,
-    TYPICAL,
     UNKNOWN_QUALITY,
     describe,
 )
@@ -27,8 +27,6 @@ from vpype_sketchformer.sketch import DRAW
 
 #: Drawings are sorted by length within chunks of this many, so that batches pad little.
 CHUNK = 8192
-#: Share of an epoch that is typical drawings, where some are marked.
-TYPICAL_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,8 @@ class Augmentation:
         stretch: One axis shrinks by up to this share; the longer side stays 255.
         hide_label: Share of drawings whose class is hidden (for guidance).
         tell_strokes: Share of drawings that tell whether they are one stroke.
-        tell_quality: Share of drawings whose class is told that tell how good they are.
-        tell_typical: Share of drawings that pass for typical where none is marked as such.
+        tell_quality: Share of drawings whose class is told that tell how good they are. Where
+            none of them is marked, all are as good as can be.
     """
 
     mirror: float = 0.0
@@ -50,7 +48,6 @@ class Augmentation:
     turn: float = 0.0
     hide_label: float = 0.0
     tell_strokes: float = 0.0
-    tell_typical: float = 0.0
     tell_quality: float = 0.0
 
 
@@ -74,17 +71,12 @@ def epoch_order(
     """Draw the drawings of one epoch, shuffled.
 
     Classes come in proportion to n ** balance (1: as they are, 0: all alike). A class that
-    is wanted r times its size gives each drawing floor(r) or ceil(r) times. Typical drawings,
-    where there are any, are ``TYPICAL_SHARE`` of all.
+    is wanted r times its size gives each drawing floor(r) or ceil(r) times.
     """
     labels = dataset.labels[indices]
     sizes = np.bincount(labels, minlength=len(dataset.classes)).astype(np.float64)
     wanted = np.where(sizes > 0, sizes, 1.0) ** (balance - 1.0)
     rates = wanted[labels]
-    typical = dataset.typical[indices]
-    if typical.any() and not typical.all():
-        rates[typical] *= TYPICAL_SHARE / rates[typical].sum()
-        rates[~typical] *= (1 - TYPICAL_SHARE) / rates[~typical].sum()
     rates *= len(indices) / rates.sum()
     counts = np.floor(rates + rng.random(len(indices))).astype(np.int64)
     order = np.repeat(indices, counts)
@@ -176,15 +168,13 @@ def make_batch(
     labels = dataset.labels[indices].copy()
     labels[rng.random(n) < augmentation.hide_label] = len(dataset.classes)
     quality = dataset.quality[indices].astype(np.int64)
+    if not dataset.quality.any():
+        quality[:] = BEST_QUALITY
     hidden = (labels == len(dataset.classes)) | (rng.random(n) >= augmentation.tell_quality)
     quality[hidden] = UNKNOWN_QUALITY
     lifts = (real & (pens != DRAW)).sum(axis=1)
     strokes = np.where(lifts == 1, ONE_STROKE, SEVERAL_STROKES)
     strokes[rng.random(n) >= augmentation.tell_strokes] = ANY_STROKES
-    if dataset.typical.any():
-        strokes[dataset.typical[indices]] = TYPICAL
-    elif augmentation.tell_typical:
-        strokes[rng.random(n) < augmentation.tell_typical] = TYPICAL
     noise = rng.random(offsets.shape, dtype=np.float32) - np.float32(0.5)
     return Batch(
         labels=torch.from_numpy(labels),

@@ -42,14 +42,12 @@ class Drawing:
         pen: What happens after each point, uint8 (n,): DRAW, LIFT or END.
         label: The class.
         recognized: Whether the game recognised the drawing, where that is known.
-        typical: Whether it was chosen because everybody sees what it shows.
     """
 
     points: NDArray[np.uint8]
     pen: NDArray[np.uint8]
     label: str
     recognized: bool | None = None
-    typical: bool = False
 
     @property
     def digest(self) -> bytes:
@@ -85,12 +83,7 @@ def drawing_from_strokes(
 
 
 def split_of(drawing: Drawing) -> Split:
-    """Tell the side of a drawing: 5 % test, 5 % valid, the rest train, by its digest.
-
-    Typical drawings were chosen by what they look like, so they are for training only.
-    """
-    if drawing.typical:
-        return "train"
+    """Tell the side of a drawing: 5 % test, 5 % valid, the rest train, by its digest."""
     twentieth = int.from_bytes(drawing.digest, "little") % 20
     return "test" if twentieth == 0 else "valid" if twentieth == 1 else "train"
 
@@ -106,7 +99,6 @@ class Dataset:
         labels: Class of each drawing, an index into ``classes``, int64 (M,).
         splits: Side of each drawing, an index into ``SPLITS``, uint8 (M,).
         recognized: 1 yes, 0 no, 2 unknown, uint8 (M,).
-        typical: Drawings chosen because everybody sees what they show, bool (M,).
         quality: How surely a judge names each, 1 to 5, where that is known; else 0; uint8
             (M,). See ``training.quality``.
         classes: Names of the classes, sorted.
@@ -119,7 +111,6 @@ class Dataset:
     labels: NDArray[np.int64]
     splits: NDArray[np.uint8]
     recognized: NDArray[np.uint8]
-    typical: NDArray[np.bool_]
     quality: NDArray[np.uint8]
     classes: tuple[str, ...]
     sources: tuple[str, ...]
@@ -153,7 +144,6 @@ class Dataset:
             self.pen[span],
             self.classes[self.labels[index]],
             known,
-            bool(self.typical[index]),
         )
 
 
@@ -181,7 +171,6 @@ def pack(
         recognized=np.array(
             [2 if d.recognized is None else int(d.recognized) for d in drawings], np.uint8
         ),
-        typical=np.array([drawing.typical for drawing in drawings]),
         quality=np.zeros(len(drawings), np.uint8),
         classes=names,
         sources=tuple(sources),
@@ -219,7 +208,6 @@ def write(dataset: Dataset, path: Path) -> None:
         "labels": dataset.labels.astype(np.int16),
         "splits": dataset.splits,
         "recognized": dataset.recognized,
-        "typical": dataset.typical,
         "quality": dataset.quality,
     }
     metadata = {
@@ -252,9 +240,6 @@ def load(path: Path) -> Dataset:
                 labels=labels,
                 splits=file.get_tensor("splits"),
                 recognized=file.get_tensor("recognized"),
-                typical=file.get_tensor("typical")
-                if "typical" in names
-                else np.zeros(len(labels), bool),
                 quality=file.get_tensor("quality")
                 if "quality" in names
                 else np.zeros(len(labels), np.uint8),

@@ -41,7 +41,15 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 
 #: The options that `complete` takes as they are.
-STYLE = ("temperature", "pen_temperature", "guidance", "best_of", "one_line", "join")
+STYLE = (
+    "temperature",
+    "structure_temperature",
+    "pen_temperature",
+    "guidance",
+    "best_of",
+    "one_line",
+    "join",
+)
 #: How many classes are named where the class is guessed.
 GUESSES = 3
 
@@ -157,6 +165,7 @@ class _Run(Run):
     help="Let the last line go on where the model wants to, instead of beginning a new one.",
 )
 @options.temperature
+@options.structure_temperature
 @options.pen_temperature
 @options.guidance
 @options.best_of
@@ -205,8 +214,9 @@ def sketchcomplete(
         sketchformer_seed, sketchformer_model, sketchformer_class,
         sketchformer_guess (the likeliest classes, where none was given),
         sketchformer_extent (in pixels), sketchformer_temperature,
-        sketchformer_pen_temperature, sketchformer_guidance,
-        sketchformer_best_of, sketchformer_one_line, sketchformer_join
+        sketchformer_structure_temperature, sketchformer_pen_temperature,
+        sketchformer_guidance, sketchformer_best_of, sketchformer_one_line,
+        sketchformer_join
         svg_dc_description: the command with its seed (kept by `write -r`)
 
     A plain `write` notes the seed beside the command line in the file.

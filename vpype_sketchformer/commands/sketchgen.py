@@ -50,6 +50,7 @@ class _Drawing:
     classes: tuple[str, ...]
     seed: int
     temperature: float
+    structure_temperature: float
     pen_temperature: float
     guidance: float
     best_of: int
@@ -91,6 +92,7 @@ class _Run(Run):
                 [classes[number % len(classes)] for number in numbers],
                 [np.random.SeedSequence(drawing.seed, spawn_key=(n,)) for n in numbers],
                 temperature=drawing.temperature,
+                structure_temperature=drawing.structure_temperature,
                 pen_temperature=drawing.pen_temperature,
                 guidance=drawing.guidance,
                 best_of=drawing.best_of,
@@ -141,6 +143,7 @@ class _Run(Run):
     help="Columns and rows of the sheet; the same as `grid NX NY` behind the command.",
 )
 @options.temperature
+@options.structure_temperature
 @options.pen_temperature
 @options.guidance
 @options.best_of
@@ -205,8 +208,9 @@ def sketchgen(
 
     \b
         sketchformer_seed, sketchformer_model, sketchformer_class,
-        sketchformer_temperature, sketchformer_pen_temperature,
-        sketchformer_guidance, sketchformer_best_of, sketchformer_one_line
+        sketchformer_temperature, sketchformer_structure_temperature,
+        sketchformer_pen_temperature, sketchformer_guidance, sketchformer_best_of,
+        sketchformer_one_line
         svg_dc_description: the command with its seed (kept by `write -r`)
 
     A plain `write` notes the seed beside the command line in the file.

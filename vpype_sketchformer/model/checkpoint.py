@@ -216,11 +216,11 @@ def _weight(
 ) -> NDArray[np.float32]:
     """Read a tensor in float32, if it is what the network needs."""
     misfit = CheckpointError(f"{path}: the model's weights do not fit ('{name}').")
-    # The first models know of nothing typical: that is anything, to them.
     if version < 4 and name == "quality.weight":  # earlier models know of none
         return np.zeros(shape, np.float32)
-    grows = version == 1 and name == "strokes.weight"
-    kept = (shape[0] - 1, *shape[1:]) if grows else shape
+    # Earlier models were asked for typical drawings, the last row, and have no quality.
+    shrinks = version in (2, 3) and name == "strokes.weight"
+    kept = (shape[0] + 1, *shape[1:]) if shrinks else shape
     if name not in file.keys() or tuple(file.get_slice(name).get_shape()) != kept:  # noqa: SIM118
         raise misfit
     tensor = file.get_tensor(name)
@@ -230,4 +230,4 @@ def _weight(
         weight = tensor.astype(np.float32)
     if not np.all(np.isfinite(weight)):
         raise CheckpointError(f"{path}: the model's weights are not numbers ('{name}').")
-    return np.concatenate([weight, weight[:1]]) if grows else weight
+    return weight[[3, 1, 2]] if shrinks else weight

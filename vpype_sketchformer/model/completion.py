@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.sampling import sample
@@ -115,6 +116,7 @@ def complete(
     room: tuple[float, float, float, float] | None = None,
     join: bool = False,
     temperature: float,
+    structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
     pen_temperature: float = 1.0,
     guidance: float = 1.0,
     best_of: int = 1,
@@ -134,6 +136,7 @@ def complete(
             the beginning lies in it. The model may still draw beyond.
         join: Let the model go on with the last stroke instead of beginning a new one.
         temperature: See ``sampling.sample``, as the rest.
+        structure_temperature: See there.
         pen_temperature: See there.
         guidance: See there.
         best_of: See there.
@@ -167,6 +170,7 @@ def complete(
         [label] * len(seeds),
         seeds,
         temperature=temperature,
+        structure_temperature=structure_temperature,
         pen_temperature=pen_temperature,
         guidance=guidance,
         best_of=best_of,

@@ -24,12 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.transformer import (
+    ANY_STROKES,
     BEST_QUALITY,
     ONE_STROKE,
-    TYPICAL,
     Cache,
     Conditions,
     Mixture,
@@ -65,7 +66,7 @@ def sample(
     seeds: Sequence[np.random.SeedSequence],
     *,
     temperature: float,
-    structure_temperature: float | None = None,
+    structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
     pen_temperature: float = 1.0,
     guidance: float = 1.0,
     quality: int = BEST_QUALITY,
@@ -82,7 +83,8 @@ def sample(
         labels: The class of each sketch, one of the checkpoint's.
         seeds: What each sketch is drawn from.
         temperature: How freely lines are drawn, above 0; 1 is as people drew.
-        structure_temperature: How freely a drawing chooses its way; None for the same.
+        structure_temperature: How freely a drawing chooses its way, above 0; 1 is as people
+            did.
         pen_temperature: How freely it lifts the pen and ends.
         guidance: How much to insist on the class; 1 is not at all.
         quality: How good a drawing of its class to ask for, see
@@ -100,10 +102,9 @@ def sample(
         kept; if none ends, the sketch is not ``finished``.
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
-    structure = temperature if structure_temperature is None else structure_temperature
     style = _Style(
         temperature,
-        structure,
+        structure_temperature,
         pen_temperature,
         guidance,
         quality,
@@ -160,7 +161,7 @@ class _Style:
     @property
     def strokes(self) -> int:
         """What the model is told that the drawing is to be."""
-        return ONE_STROKE if self.one_line else TYPICAL
+        return ONE_STROKE if self.one_line else ANY_STROKES
 
 
 def _draw_all(
@@ -240,6 +241,7 @@ def grow(
     *,
     prefix: Prefix | None = None,
     temperature: float,
+    structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
     one_line: bool = False,
     most_strokes: int | None = None,
 ) -> Iterator[list[Growth]]:
@@ -251,6 +253,7 @@ def grow(
         readings: What the network knows of the beginning already; it learns the rest.
         prefix: The beginning. Something is added to it, even where the model would end.
         temperature: See `sample`.
+        structure_temperature: See `sample`.
         one_line: See `sample`.
         most_strokes: How many strokes a drawing may grow by.
 

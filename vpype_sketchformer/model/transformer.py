@@ -45,8 +45,8 @@ PERIODS = 512.0 / 2.0 ** np.arange(7)
 FEATURES = 8 + 4 * len(PERIODS)
 
 #: What the drawing is to be, beside its class, the index into the embedding: anything that
-#: people draw, of one stroke, of several, or typical, so that everybody sees what it shows.
-ANY_STROKES, ONE_STROKE, SEVERAL_STROKES, TYPICAL = 0, 1, 2, 3
+#: people draw, of one stroke, or of several.
+ANY_STROKES, ONE_STROKE, SEVERAL_STROKES = 0, 1, 2
 
 #: How surely a judge that never saw it names a drawing, against the others of its class: not
 #: known, or 1 (the fifth that it is least sure of) to 5; the index into the embedding.
@@ -118,7 +118,7 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
     shapes: dict[str, tuple[int, ...]] = {
         "start.weight": (classes + 1, d),
         "label.weight": (classes + 1, d),
-        "strokes.weight": (4, d),
+        "strokes.weight": (3, d),
         "quality.weight": (BEST_QUALITY + 1, d),
         "pen.weight": (3, d),
         "point.weight": (d, FEATURES),

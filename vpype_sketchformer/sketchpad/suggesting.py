@@ -27,7 +27,7 @@ from vpype_sketchformer.model.completion import (
 )
 from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.sampling import grow
-from vpype_sketchformer.model.transformer import ONE_STROKE, TYPICAL, Transformer
+from vpype_sketchformer.model.transformer import ANY_STROKES, ONE_STROKE, Transformer
 from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION
 from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
 from vpype_sketchformer.sketchpad.pad import Box, joined
@@ -149,7 +149,7 @@ class Companion:
             CompletionError: The drawing cannot be gone on with.
         """
         known = self._look(drawing, strokes, page, wish, others)
-        condition = ONE_STROKE if wish.one_line else TYPICAL
+        condition = ONE_STROKE if wish.one_line else ANY_STROKES
         if condition not in known.readings:
             known.readings[condition] = Readings(self.network, condition)
         if wish.label is None and known.ranking and known.prefix is not None:

@@ -12,7 +12,7 @@ import click
 import numpy as np
 import vpype_cli
 
-from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE, DEFAULT_TEMPERATURE
 from vpype_sketchformer.commands.support.parameters import require
 
 DEFAULT_MODEL = "quickdraw"
@@ -41,8 +41,15 @@ temperature = click.option(
     "--temperature",
     type=vpype_cli.FloatType(),
     default=str(DEFAULT_TEMPERATURE),
-    help="How adventurous the lines are: near 0 plain, above 1 wild "
+    help="How freely lines are drawn: near 0 calm, above 1 wild "
     f"(default: {DEFAULT_TEMPERATURE}).",
+)
+structure_temperature = click.option(
+    "--structure-temperature",
+    type=vpype_cli.FloatType(),
+    default=str(DEFAULT_STRUCTURE_TEMPERATURE),
+    help="How freely a drawing goes its own way, whatever its lines: near 0 all are alike, "
+    f"1 as different as people's (default: {DEFAULT_STRUCTURE_TEMPERATURE}).",
 )
 pen_temperature = click.option(
     "--pen-temperature",
@@ -94,7 +101,7 @@ def check(ctx: click.Context, values: Mapping[str, Any]) -> None:
     """
     count, strength = values["count"], values["guidance"]
     require(count is None or count >= 1, ctx, "count", f"{count} is not at least 1.")
-    for name in ("temperature", "pen_temperature"):
+    for name in ("temperature", "structure_temperature", "pen_temperature"):
         require(
             0 < values[name] <= MAX_TEMPERATURE,
             ctx,
