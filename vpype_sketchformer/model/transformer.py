@@ -228,10 +228,10 @@ class Mixture:
 class Matrix:
     """A weight matrix that rows are multiplied with from the left: ``x @ matrix``.
 
-    The matrix is cut into panels, and all products have one small shape: ``BLOCK`` rows by a
-    panel. BLAS does not repack operands this small, which makes it twice as fast for a few
-    dozen rows and no slower for hundreds; and a row's result hangs on the others by rounding
-    at most.
+    The matrix is cut into panels, and all products are small: ``BLOCK`` rows, or fewer where
+    there are fewer, by a panel. BLAS does not repack operands this small, which makes it twice
+    as fast for a few dozen rows and no slower for hundreds; and a row's result hangs on the
+    others by rounding at most.
     """
 
     __array_ufunc__ = None  # NumPy leaves `array @ matrix` to the matrix
@@ -248,10 +248,11 @@ class Matrix:
     def __rmatmul__(self, x: Array) -> Array:
         """Multiply rows (..., in); returns (..., out)."""
         rows = x.reshape(-1, x.shape[-1])
-        padding = -len(rows) % BLOCK
+        block = min(BLOCK, max(2, len(rows)))  # one row alone would round otherwise
+        padding = -len(rows) % block
         if padding:
             rows = np.concatenate([rows, np.zeros((padding, rows.shape[1]), np.float32)])
-        blocks = rows.reshape(-1, BLOCK, rows.shape[1]) @ self.panels  # (P, n / B, B, PANEL)
+        blocks = rows.reshape(-1, block, rows.shape[1]) @ self.panels  # (P, n / B, B, PANEL)
         joined = blocks.transpose(1, 2, 0, 3).reshape(len(rows), -1)
         return joined[: len(rows) - padding, : self.width].reshape(*x.shape[:-1], self.width)
 
