@@ -1,22 +1,50 @@
 # Two commands, each sets up everything that it needs:
 #   make sheet   a sheet of twenty cats in out.svg
-#   make test    the tests
+#   make test    all checks and tests, every benchmark once
+# and for those who work on it:
+#   make quick   lint, and the tests that are done in a minute
+#   make lint, make format, make bench, make docs, make coverage
 PYTHON ?= python3
 PACKAGE := pyproject.toml $(shell find vpype_sketchformer -name '*.py' -o -name '*.safetensors')
+DEV := .venv-test/bin
+# The tests of one file stay together: they share what was trained for them.
+PYTEST := OMP_NUM_THREADS=1 $(DEV)/pytest
+PARALLEL := -n auto --dist loadfile
+QUICK := tests/test_sketch.py tests/layout tests/model/test_sampling.py \
+	tests/model/test_transformer.py tests/training/test_download.py tests/test_docs.py
 
-.PHONY: sheet test
+.PHONY: sheet test lint format quick bench docs coverage
 
 sheet: .venv/ready
 	.venv/bin/vpype sketchgen -n 20 --class cat grid 5 4 linesort write out.svg
 	@echo "Twenty cats are in out.svg."
 
-test: .venv/ready .venv-test/ready
+test: .venv/ready lint docs
 	.venv/bin/python tests/import_all.py
-	.venv-test/bin/ruff check .
-	.venv-test/bin/ruff format --check .
-	.venv-test/bin/mypy vpype_sketchformer training
-	.venv-test/bin/pytest
-	.venv-test/bin/pytest tests/benchmarks --override-ini addopts=-q --benchmark-disable
+	$(PYTEST) $(PARALLEL) --ignore tests/benchmarks
+	$(PYTEST) tests/benchmarks --override-ini addopts=-q --benchmark-disable
+
+lint: .venv-test/ready
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy vpype_sketchformer training
+
+format: .venv-test/ready
+	$(DEV)/ruff check --fix .
+	$(DEV)/ruff format .
+
+quick: lint
+	$(PYTEST) $(PARALLEL) $(QUICK)
+
+bench: .venv-test/ready
+	$(DEV)/pytest tests/benchmarks --benchmark-only
+
+# The site, in site/; a link that leads nowhere fails.
+docs: .venv-test/ready
+	NO_MKDOCS_2_WARNING=1 $(DEV)/mkdocs build --quiet --strict
+
+coverage: .venv-test/ready
+	$(PYTEST) $(PARALLEL) --ignore tests/benchmarks --cov --cov-report term --cov-report xml
 
 # What an artist has: the plug-in alone, without torch.
 .venv/ready: $(PACKAGE)

@@ -162,13 +162,18 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
 
     Examples:
 
+        Plot a file:
+
+            vpype read sheet.svg axidraw
+
         How long will it take? (No AxiDraw needed.)
 
             vpype read sheet.svg axidraw --preview
 
         Six cats on A5, kept in a file, and plotted:
 
-            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg
+    \b
+            vpype sketchgen -n 6 -c cat layout -l a5 linesort write cats.svg
             vpype read cats.svg axidraw
 
         A large sheet with a soft pen, on a V3/A3:
@@ -177,7 +182,7 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
 
         Go on after a stop:
 
-            vpype read sheet.svg axidraw --model 2 --pen-down 25 --speed-down 15 --resume
+            vpype read sheet.svg axidraw --model 2 --resume
 
         Plot one layer only:
 

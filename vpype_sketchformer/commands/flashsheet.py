@@ -141,28 +141,39 @@ def flashsheet(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State
 
     Examples:
 
+        All drawings of a file, each with its number:
+
+            vpype read drawings.svg flashsheet write sheet.svg
+
         Twelve designs on one page:
 
-            vpype sketchgen -n 12 -c flower,bird --layers sketch flashsheet write sheet.svg
+    \b
+            vpype sketchgen -n 12 -c flower,bird --layers sketch \\
+                flashsheet write sheet.svg
 
         Number 7 of a sheet again, larger, where the sheet says "seed 1234":
 
-            vpype sketchgen -c flower,bird --seed 1234 --only 7 --size 15cm write flower.svg
+    \b
+            vpype sketchgen -c flower,bird --seed 1234 --only 7 --size 15cm \\
+                write flower.svg
 
         With all that belongs to it:
 
-            vpype sketchgen -n 9 -c cat --layers sketch flashsheet -p a3 --frame
-            --title "Cats" --signature "A. Nonymous" write sheet.svg
+    \b
+            vpype sketchgen -n 9 -c cat --layers sketch \\
+                flashsheet -p a3 --frame --title Cats --signature "A. Nonymous" \\
+                write sheet.svg
 
         Your own designs, a file each, a page per file:
 
-            vpype forfile "designs/*.svg" read -l new %_path% end flashsheet -p a4 -s 6cm
-            forlayer write page%_i+1%.svg end
+    \b
+            vpype forfile "designs/*.svg" read -l new %_path% end \\
+                flashsheet -p a4 -s 6cm forlayer write page%_i+1%.svg end
 
         All drawings of a file, even of several pens, for a plotter:
 
             vpype read drawings.svg flashsheet --apart 5mm gwrite sheet.gcode
-    """  # noqa: D412 -- vpype's way with examples
+    """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     return _flashsheet(ctx=ctx, given=given)
 
 

@@ -151,8 +151,8 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
 
     \b
         Space, p       pause where the pen is, and go on
-        l              pause at the next pen lift; there u and d draw on with the pen
-                       higher or lower, Enter goes on
+        l              pause at the next pen lift; there u and d draw on with
+                       the pen higher or lower, Enter goes on
         + -            ten percent faster, slower
         q, Ctrl-C      stop: halt, raise the pen, say where it stands
 
@@ -166,13 +166,18 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
 
     Examples:
 
+        Plot a file:
+
+            vpype read sheet.svg grbl /dev/ttyUSB0
+
         What would be plotted?
 
             vpype read sheet.svg grbl --dry-run /dev/ttyUSB0
 
         Six cats on A5, kept in a file, and plotted:
 
-            vpype sketchgen -n 6 --class cat layout -l a5 linesort write cats.svg
+    \b
+            vpype sketchgen -n 6 -c cat layout -l a5 linesort write cats.svg
             vpype read cats.svg grbl /dev/ttyUSB0
 
         Find the heights of the pen (no drawing needed):
@@ -189,12 +194,14 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
 
         A pen on a Z axis, slower, pressed down a little:
 
-            vpype read sheet.svg propset -g feed 1200 propset -g z_down -0.5 grbl -p grbl_z /dev/ttyUSB0
+    \b
+            vpype read sheet.svg propset -g feed 1200 propset -g z_down -0.5 \\
+                grbl -p grbl_z /dev/ttyUSB0
 
         One layer at a time, asking before each:
 
             vpype read sheet.svg forlayer grbl /dev/ttyUSB0 end
-    """  # noqa: D301, D412, E501 -- click's \b, and vpype's way with examples
+    """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     from vpype_sketchformer.commands.support.terminal import Terminal
     from vpype_sketchformer.plotters.grbl.link import MachineError
 

@@ -68,6 +68,10 @@ def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], 
 
     Examples:
 
+        One line from each drawing in a file:
+
+            vpype read drawing.svg oneline write line.svg
+
         A sheet of sketches, each in one line:
 
             vpype sketchgen -n 12 -c flower,cat,bicycle oneline write lines.svg
@@ -76,14 +80,16 @@ def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], 
 
             vpype read drawing.svg oneline --max-bridge 1m write line.svg
 
-        Do not bridge anything, and join only what is nearer than half a millimetre:
+        Bridge nothing, and join only what is nearer than half a millimetre:
 
-            vpype read drawing.svg oneline -t 0.5mm --max-bridge 0 write line.svg
+    \b
+            vpype read drawing.svg oneline -t 0.5mm --max-bridge 0 \\
+                write line.svg
 
         Round what a hand would round, and plot it:
 
             vpype read drawing.svg oneline --smooth gwrite line.gcode
-    """  # noqa: D412 -- vpype's way with examples
+    """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     return _oneline(ctx=ctx, given=given)
 
 

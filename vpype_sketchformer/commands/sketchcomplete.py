@@ -223,21 +223,31 @@ def sketchcomplete(
 
     Examples:
 
-        Finish a drawing, and write it for a plotter that speaks G-code:
+        Finish a drawing, in a file that shows it:
+
+            vpype read partial.svg sketchcomplete write out.svg
+
+        The same for a plotter that speaks G-code:
 
             vpype read partial.svg sketchcomplete gwrite cnc.gcode
 
         Six ways to make a cat of it, in 3 columns and 2 rows:
 
-            vpype read partial.svg sketchcomplete --class cat grid 3 2 write cats.svg
+    \b
+            vpype read partial.svg sketchcomplete -c cat grid 3 2 \\
+                write cats.svg
 
         The same, centred on an A4 page:
 
-            vpype read partial.svg sketchcomplete -n 6 -c cat layout -m 1cm a4 write cats.svg
+    \b
+            vpype read partial.svg sketchcomplete -n 6 -c cat \\
+                layout -m 1cm a4 write cats.svg
 
         A circle of 2cm becomes a flower of 6cm:
 
-            vpype circle 5cm 5cm 1cm sketchcomplete -c flower --extent 6cm write out.svg
+    \b
+            vpype circle 5cm 5cm 1cm sketchcomplete -c flower --extent 6cm \\
+                write out.svg
 
         Go on with the last line, and never lift the pen:
 
@@ -253,8 +263,9 @@ def sketchcomplete(
 
         Finish all drawings in a folder:
 
-            vpype forfile "*.svg" read %_path% sketchcomplete write done_%_name% \\
-                ldelete all end
+    \b
+            vpype forfile "*.svg" read %_path% sketchcomplete \\
+                write done_%_name% ldelete all end
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     return _sketchcomplete(run=_Run(), ctx=ctx, place=place, given=given)
 

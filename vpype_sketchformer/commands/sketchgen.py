@@ -217,29 +217,39 @@ def sketchgen(
 
     Examples:
 
+        A cat:
+
+            vpype sketchgen -c cat write cat.svg
+
         A sheet of 20 cats in 5 columns and 4 rows:
 
             vpype sketchgen -n 20 --class cat grid 5 4 linesort write out.svg
 
         The same with vpype's own block, cells of 4cm:
 
-            vpype grid -o 4cm 4cm 5 4 sketchgen --class cat end linesort write out.svg
+            vpype grid -o 4cm 4cm 5 4 sketchgen -c cat end write out.svg
 
         Cats and dogs in turn, a layer and so a pen for each class:
 
-            vpype sketchgen -n 12 --class cat,dog --layers class grid 4 3 write out.svg
+    \b
+            vpype sketchgen -n 12 -c cat,dog --layers class grid 4 3 \\
+                write out.svg
 
         As many owls as fit on two A4 pages, one file per page:
 
-            vpype pagesize a4 sketchgen -n 40 --class owl forlayer write page%_i+1%.svg end
+    \b
+            vpype pagesize a4 sketchgen -n 40 -c owl \\
+                forlayer write page%_i+1%.svg end
 
-        A single flower of 10cm in one unbroken line, always the same one:
+        A flower of 10cm in one unbroken line, always the same one:
 
-            vpype -s 7 sketchgen --class flower --size 10cm --one-line write flower.svg
+            vpype -s 7 sketchgen -c flower -s 10cm --one-line write out.svg
 
         From calm to wild:
 
-            vpype grid -o 5cm 5cm 5 1 sketchgen -c face -t "%0.1+0.2*_i%" end write faces.svg
+    \b
+            vpype grid -o 5cm 5cm 5 1 sketchgen -c face -t "%0.1+0.2*_i%" end \\
+                write faces.svg
 
         Your own model:
 

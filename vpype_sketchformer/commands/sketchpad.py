@@ -104,7 +104,7 @@ def sketchpad(
 
         Draw on A4, and write what you drew:
 
-            vpype sketchpad linesort write out.svg
+            vpype sketchpad write out.svg
 
         Draw on a postcard, in landscape:
 
@@ -116,7 +116,7 @@ def sketchpad(
 
         Draw a cat with a single line, and plot it:
 
-            vpype sketchpad --class cat --one-line --layers one gwrite cat.gcode
+            vpype sketchpad -c cat --one-line --layers one gwrite cat.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     return _sketchpad(run=_Run(), ctx=ctx, place=place, given=given)
 
