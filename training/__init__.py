@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from vpype_sketchformer.wording import plain
+
 
 def help_from(docstring: str | None) -> str:
     """Make a module's docstring the help of its command, whose examples are not wrapped."""
@@ -26,6 +28,10 @@ class Refusal(click.ClickException):
     """Ends a command with one clear line on standard error and exit status 2."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        """Take the message, whatever text from outside is part of it."""
+        super().__init__(plain(message))
 
 
 class OutFile(click.Path):

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -36,6 +36,7 @@ from training.data.dataset import Dataset, DatasetError
 from training.model import Batch, Block, norm, rotations
 from training.precision import autocast
 from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.model.checkpoint import open_tensors
 from vpype_sketchformer.model.transformer import FEATURES, ModelConfig
 from vpype_sketchformer.sketch import DRAW
 
@@ -283,14 +284,20 @@ def load(path: Path, dataset: Dataset) -> Judge:
         Refusal: The file is missing, cut, no judge, or a judge of other classes.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with open_tensors(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        judge = KINDS[metadata["kind"]](len(dataset.classes))
-        known = tuple(json.loads(metadata["classes"]))
-        if known == dataset.classes:
-            judge.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            judge = KINDS[metadata["kind"]](len(dataset.classes))
+            known = tuple(json.loads(metadata["classes"]))
+            if known == dataset.classes:
+                expected = judge.state_dict()
+                shapes = {n: file.get_slice(n).get_shape() for n in expected}
+                if any(shapes[name] != list(t.shape) for name, t in expected.items()):
+                    raise ValueError("its weights do not fit")
+                tensors = {name: file.get_tensor(name) for name in expected}
+                if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+                    raise ValueError("its weights are not numbers")
+                judge.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise Refusal(f"{path}: cannot be read as a judge ({error}).") from error
     if known != dataset.classes:
         raise Refusal(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import queue
 import signal
 import struct
@@ -117,9 +118,11 @@ class SvgReader:
         raise SvgError(answer.decode() or "damaged, or not an SVG")
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # -P: nothing is imported from the folder that it happens to be started in.
+        # It imports what this process would, and with -P nothing from the current folder.
+        path = os.pathsep.join(filter(None, sys.path))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__, *self.arguments],
+            [sys.executable, "-P", "-m", "vpype_sketchformer.svg_reader", *self.arguments],
+            env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

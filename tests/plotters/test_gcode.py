@@ -372,6 +372,37 @@ def test_grbl_servo_is_the_default(home: Home) -> None:
 
 
 @pytest.mark.parametrize("default", ["grbl_z", "own"])
+WRONG_TABLES = {
+    "gwrite.grbl_servo.default_values": '[gwrite.grbl_servo]\ndefault_values = "x"',
+    "gwrite.grbl_servo": "[gwrite]\ngrbl_servo = 5",
+    "gwrite.grbl_servo.unit": '[gwrite.grbl_servo]\nunit = "parsec"',
+    "gwrite.grbl_servo.scale_x": "[gwrite.grbl_servo]\nscale_x = [1]",
+    "gwrite.grbl_servo.invert_y": '[gwrite.grbl_servo]\ninvert_y = "\\u001b[2J"',
+}
+
+
+@pytest.mark.parametrize("key", WRONG_TABLES)
+def test_a_wrong_configuration_is_one_line_and_left_out(
+    home: Home, key: str, tmp_path: Path
+) -> None:
+    result = home(f"{SKETCH} gwrite out.gcode", WRONG_TABLES[key])
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"vpype-sketchformer: {key} in your ~/.vpype.toml is ")
+    assert line.isprintable()
+    assert "M3 S250" in (tmp_path / "out.gcode").read_text()
+
+
+def test_a_wrong_configuration_file_is_one_line(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "pen.toml").write_text('[gwrite.grbl_servo]\ndefault_values = "x"')
+    (tmp_path / "out.gcode").write_text("before")
+    result = home(f"-c pen.toml {SKETCH} gwrite out.gcode")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert "gwrite.grbl_servo or its default_values is not a table" in result.stderr
+    assert (tmp_path / "out.gcode").read_text() == "before"
+
+
 def test_the_users_default_stays(home: Home, default: str) -> None:
     toml = f'[gwrite]\ndefault_profile = "{default}"\n[gwrite.own]\n{MINE}'
     chosen = home(f"{SKETCH} gwrite -", toml)

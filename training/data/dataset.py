@@ -18,18 +18,21 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save as serialize
 
 from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.model.checkpoint import open_tensors
+from vpype_sketchformer.model.transformer import BEST_QUALITY
 from vpype_sketchformer.sketch import DRAW, END, LIFT
+from vpype_sketchformer.wording import OneLineError, is_name
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 FORMAT = "sketchformer-dataset-1"
 
 
-class DatasetError(ValueError):
+class DatasetError(OneLineError):
     """A drawing or a dataset file that cannot be used; the message is one clear line."""
 
 
@@ -224,16 +227,16 @@ def load(path: Path) -> Dataset:
     """Read a dataset file.
 
     Raises:
-        DatasetError: The file is missing, cut, or not a dataset.
+        DatasetError: The file is missing, cut, not a dataset, or its parts do not fit.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_tensors(path) as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise DatasetError(f"{path}: not a dataset; make one with training.prepare")
             labels = file.get_tensor("labels").astype(np.int64)
             names = set(file.keys())
-            return Dataset(
+            dataset = Dataset(
                 points=file.get_tensor("points"),
                 pen=file.get_tensor("pen"),
                 starts=file.get_tensor("starts").astype(np.int64),
@@ -246,5 +249,40 @@ def load(path: Path) -> Dataset:
                 classes=tuple(json.loads(metadata["classes"])),
                 sources=tuple(json.loads(metadata["sources"])),
             )
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, AttributeError, LookupError, TypeError) as error:
         raise DatasetError(f"{path}: cannot be read as a dataset ({error})") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{path}: the dataset's description is damaged.") from error
+    if not _fits(dataset):
+        raise DatasetError(f"{path}: the parts of the dataset do not fit.")
+    return dataset
+
+
+def _fits(dataset: Dataset) -> bool:
+    """Tell whether the parts of a dataset fit together, and hold what they should."""
+    count, points = dataset.labels.shape, dataset.pen.shape
+    of_drawings = (dataset.labels, dataset.splits, dataset.recognized, dataset.quality)
+    bytes_only = (dataset.points, dataset.pen, *of_drawings[1:])
+    starts, lengths = dataset.starts, np.diff(dataset.starts)
+    return (
+        len(count) == 1
+        and len(points) == 1
+        and all(array.shape == count for array in of_drawings)
+        and all(array.dtype == np.uint8 for array in bytes_only)
+        and dataset.points.shape == (*points, 2)
+        and starts.shape == (len(dataset) + 1,)
+        and starts[0] == 0
+        and starts[-1] == len(dataset.pen)
+        and bool(np.all(lengths >= 2))
+        and bool(np.all(dataset.pen[starts[1:] - 1] == END))
+        and bool(np.all((dataset.labels >= 0) & (dataset.labels < len(dataset.classes))))
+        and bool(np.all(dataset.splits < len(SPLITS)))
+        and bool(np.all(dataset.recognized <= 2))
+        and bool(np.all(dataset.quality <= BEST_QUALITY))
+        and bool(np.count_nonzero(dataset.pen == END) == len(dataset))
+        and bool(np.all(dataset.pen <= END))
+        and all(map(is_name, dataset.classes))
+        and all(isinstance(source, str) for source in dataset.sources)
+    )

@@ -8,16 +8,19 @@ The formats: https://github.com/googlecreativelab/quickdraw-dataset
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import logging
+import math
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import shapely
@@ -25,6 +28,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from training.data.dataset import DatasetError, Drawing, drawing_from_strokes
+from vpype_sketchformer.svg_reader import SvgError, SvgReader
+from vpype_sketchformer.wording import OneLineError, is_name, plain
 
 #: The longer side of a simplified drawing, in pixels.
 FRAME = 255
@@ -37,12 +42,19 @@ LONGEST = 100_000
 CURVE_STEP = 0.1
 #: No coordinate may be larger, in any unit; keeps sums and differences finite.
 LARGEST = 1e9
+#: A drawing may have so many points, a line of ``.ndjson`` so many bytes.
+MOST_POINTS, LONGEST_LINE = 100_000, 4 * 2**20
+#: A part of an ``.npz`` may hold so many drawings and unpack to so many bytes: the largest of
+#: Google's has 340,000 drawings, of some 350 bytes. Its zip's directory may have so many.
+MOST_DRAWINGS, LARGEST_PART, LARGEST_DIRECTORY = 500_000, 160 * 2**20, 2**20
+#: A pickle may take so many steps, and so many bytes of memory; a drawing takes 30 steps.
+MOST_STEPS, MOST_MEMORY = 12_000_000, 512 * 2**20
 
 Stroke = NDArray[np.float64]
 Record = TypeVar("Record")
 
 
-class ReaderError(ValueError):
+class ReaderError(OneLineError):
     """A file that cannot be read; the message is one clear line."""
 
 
@@ -62,7 +74,7 @@ class Skipped:
 
     def __str__(self) -> str:
         place = f"{self.path}, {self.where}" if self.where else f"{self.path}"
-        return f"{place}: skipped, {self.why}"
+        return plain(f"{place}: skipped, {self.why}")
 
 
 Report = Callable[[Skipped], None]
@@ -90,6 +102,8 @@ def read(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ReaderError(f"{path}: not a name that ends with {' or '.join(READERS)}")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ReaderError(f"{path}: not a file")  # reading a pipe might never end
     yield from reader(path, report)
 
 
@@ -187,6 +201,8 @@ def simplify(strokes: Sequence[Stroke]) -> list[Stroke]:
     Raises:
         DatasetError: The drawing has no extent, or a stroke is absurdly long.
     """
+    if sum(map(len, strokes)) > MOST_POINTS:
+        raise DatasetError(f"more than {MOST_POINTS:,} points")
     return [_ramer_douglas_peucker(_resample(stroke)) for stroke in fit_frame(strokes)]
 
 
@@ -257,7 +273,7 @@ def _keep_good(
 
 def _drawing(strokes: list[Stroke], label: Any, recognized: bool | None = None) -> Drawing:
     """Pack strokes of whatever extent; the label is checked as well."""
-    if not isinstance(label, str) or not label.strip() or not label.isprintable():
+    if not is_name(label):
         raise DatasetError("no class name")
     # Quick, Draw! writes a dot as two equal points: let the model see one spelling only.
     strokes = [np.repeat(s, 2, axis=0) if len(s) == 1 else s for s in strokes]
@@ -272,12 +288,19 @@ def _drawing(strokes: list[Stroke], label: Any, recognized: bool | None = None) 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        number = 0
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            rest = line
+            while len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+                rest = file.readline(LONGEST_LINE)
             if line.strip():
                 yield f"line {number}", line
 
 
 def _drawing_from_json(line: bytes) -> Drawing:
+    if len(line) == LONGEST_LINE:
+        raise DatasetError(f"longer than {LONGEST_LINE:,} bytes")
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -327,18 +350,17 @@ def _check_range(values: NDArray[Any]) -> None:
 # --- .svg ---
 
 
-def _strokes_from_svg(content: bytes) -> list[Stroke]:
-    import vpype  # heavy, and needed here only
+@functools.cache
+def _svg_reader() -> SvgReader:
+    """Return what reads all files, one process; it ends when this one does."""
+    return SvgReader(CURVE_STEP, crop=False)
 
+
+def _strokes_from_svg(content: bytes) -> list[Stroke]:
     try:
-        lines, _, _ = vpype.read_svg(io.BytesIO(content), CURVE_STEP, crop=False)
-    # svgelements raises many kinds of errors over damaged data.
-    except Exception as error:
-        why = str(error) or type(error).__name__
-        raise DatasetError(f"damaged, or not an SVG ({why})") from error
-    strokes = [np.column_stack([line.real, line.imag]) for line in lines]
-    if not strokes:
-        raise DatasetError("no lines in it")
+        strokes = _svg_reader().read(content)
+    except SvgError as error:
+        raise DatasetError(str(error)) from error
     for stroke in strokes:
         _check_range(stroke)
     return strokes
@@ -350,6 +372,8 @@ def _strokes_from_svg(content: bytes) -> list[Stroke]:
 class _Dtype:
     """Stands in for ``numpy.dtype`` in a pickle: keeps what it is given."""
 
+    __slots__ = ("code", "order")
+
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = code
         self.order: Any = "|"
@@ -360,6 +384,8 @@ class _Dtype:
 
 class _Array:
     """Stands in for ``numpy.ndarray`` and its constructor: keeps what it is given."""
+
+    __slots__ = ("by_columns", "content", "dtype", "shape")
 
     def __init__(self, *_: Any) -> None:
         self.shape: Any = None
@@ -411,6 +437,59 @@ class _ForeignPickle(pickle.UnpicklingError):
     """A pickle that holds anything but arrays."""
 
 
+#: What a pickle of arrays is made of: how long the argument of each instruction is, or how
+#: its length is written, and about how many bytes of memory its result takes.
+_INSTRUCTIONS: dict[int, tuple[int | str, int]] = {
+    **dict.fromkeys(b"()]NRbaet\x85\x86\x87\x88\x89\x94", (0, 64)),
+    **dict.fromkeys(b"\x80Khq", (1, 16)),
+    **dict.fromkeys(b"M", (2, 48)),
+    **dict.fromkeys(b"Jjr", (4, 48)),
+    **dict.fromkeys(b"G\x95", (8, 48)),
+    **dict.fromkeys(b"CU\x8a\x8c", ("<B", 64)),
+    **dict.fromkeys(b"BTX", ("<I", 64)),
+    **dict.fromkeys(b"\x8d\x8e", ("<Q", 64)),
+    **dict.fromkeys(b"\x93", (0, 16)),
+}
+_GLOBAL, _STOP, _PUTS = ord("c"), ord("."), {ord("q"): "<B", ord("r"): "<I"}
+
+
+def _check_pickle(data: bytes, at: int) -> None:
+    """Look at the instructions of a pickle before any is followed.
+
+    Args:
+        data: What holds the pickle.
+        at: Where it begins.
+
+    Raises:
+        _ForeignPickle: One has no place in a pickle of arrays, or they are too many, or would
+            take too much memory.
+        IndexError: It is cut short; the same for struct.error and ValueError.
+    """
+    steps = memory = 0
+    length: int | str
+    while (code := data[at]) != _STOP:
+        at += 1
+        steps += 1
+        if code == _GLOBAL:
+            length, taken = data.index(b"\n", data.index(b"\n", at) + 1) + 1 - at, 16
+        else:
+            length, taken = _INSTRUCTIONS.get(code) or _refuse("holds more than arrays")
+        if isinstance(length, str):
+            (count,) = struct.unpack_from(length, data, at)
+            length = struct.calcsize(length) + count
+            taken += count
+        elif code in _PUTS and struct.unpack_from(_PUTS[code], data, at)[0] > steps:
+            _refuse("leaves holes in its memory")
+        at += length
+        memory += taken
+        if steps > MOST_STEPS or memory > MOST_MEMORY:
+            _refuse("takes too many steps, or too much memory")
+
+
+def _refuse(why: str) -> NoReturn:
+    raise _ForeignPickle(f"its pickle {why}")
+
+
 def _npz_records(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         arrays = _load_npz(path)
@@ -423,28 +502,60 @@ def _npz_records(path: Path) -> Iterator[tuple[str, Any]]:
         why = str(error) or type(error).__name__
         raise ReaderError(f"{path}: damaged, or not a sketch-rnn file ({why})") from error
     for part, drawings in arrays.items():
+        if len(drawings) > MOST_DRAWINGS:
+            raise ReaderError(f"{path}: {len(drawings):,} drawings in {part}, too many")
         for index, offsets in enumerate(drawings):
             yield f"{part} {index}", offsets
 
 
-def _load_npz(path: Path) -> dict[str, Sequence[Any]]:
-    with zipfile.ZipFile(path) as archive:
+class _ShortReads(io.BufferedReader):
+    """A file of which nobody reads much at once.
+
+    `zipfile` reads an archive's directory whole, however long that says it is.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0 or size > LARGEST_DIRECTORY:
+            size = LARGEST_DIRECTORY
+        return super().read(size)
+
+
+def _load_npz(path: Path) -> dict[str, Any]:
+    with _ShortReads(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
         parts = [part for part in ("train", "valid", "test") if f"{part}.npy" in names]
         if not parts:
             raise ValueError("it holds none of train, valid and test")
-        return {part: _load_npy(archive.read(f"{part}.npy")) for part in parts}
+        return {part: _load_npy(_unpack(archive, f"{part}.npy")) for part in parts}
 
 
-def _load_npy(data: bytes) -> Sequence[Any]:
+def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Unpack a file of an archive, if that is not too large."""
+    info = archive.getinfo(name)
+    if info.file_size > LARGEST_PART:
+        raise ValueError(f"{name} unpacks to {info.file_size:,} bytes, too many")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is compressed as NumPy compresses nothing")
+    with archive.open(info) as file:
+        # In pieces: each is bounded, and `zipfile` unpacks no more than the size it was told.
+        return b"".join(iter(lambda: file.read(LARGEST_DIRECTORY), b""))
+
+
+def _load_npy(data: bytes) -> Any:
     """Return the items of an array of arrays, without executing what it pickles."""
     stream = io.BytesIO(data)
     version = npy.read_magic(stream)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    _, _, dtype = readers[version](stream)
+    shape, by_columns, dtype = readers[version](stream)
+    at = stream.tell()
     if not dtype.hasobject:
         # Drawings of equal length were stacked into one array of numbers.
-        return list(npy.read_array(io.BytesIO(data), allow_pickle=False))
+        left = len(data) - at
+        if len(shape) != 3 or not 0 < math.prod(shape) * dtype.itemsize == left:
+            raise ValueError(f"an array of numbers of shape {shape}")
+        numbers: NDArray[Any] = np.frombuffer(data, dtype, offset=at)
+        return numbers.reshape(shape, order="F" if by_columns else "C")
+    _check_pickle(data, at)
     array = _ArrayUnpickler(stream, encoding="latin-1").load()
     if not isinstance(array, _Array) or not isinstance(array.content, list):
         raise ValueError("it holds no array of drawings")
@@ -458,6 +569,8 @@ def _strokes_from_offsets(record: Any) -> list[Stroke]:
         raise DatasetError("not an array of numbers")
     if offsets.ndim != 2 or offsets.shape[1] != 3 or not len(offsets):
         raise DatasetError(f"an array of shape {offsets.shape} instead of (n, 3)")
+    if len(offsets) > MOST_POINTS:
+        raise DatasetError(f"more than {MOST_POINTS:,} points")
     _check_range(offsets)
     if not np.isin(offsets[:, 2], (0, 1)).all():
         raise DatasetError("a pen state is neither 0 nor 1")

@@ -35,6 +35,8 @@ and at last in the table ``[gwrite.grbl_servo.default_values]`` of ``~/.vpype.to
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -46,6 +48,7 @@ import vpype as vp
 
 from vpype_sketchformer.plotters.gwrite_hooks import Condition, Template, Variables
 from vpype_sketchformer.units import MM
+from vpype_sketchformer.wording import plain
 
 #: The profile for those who have chosen none.
 DEFAULT = "grbl_servo"
@@ -82,6 +85,22 @@ _FORMS = {
     "z_up": _HEIGHT,
     "z_feed": _FEED,
 }
+
+
+def _check_tables(command: str) -> None:
+    """Refuse a configuration, of ``vpype -c FILE`` too, whose values are not a table.
+
+    Raises:
+        click.UsageError: They are none; begins with the command's name.
+    """
+    for name in PROFILES:
+        profile = vp.config_manager.config["gwrite"][name]
+        values = profile.get("default_values", {}) if isinstance(profile, dict) else None
+        if not isinstance(values, dict):
+            raise click.UsageError(
+                f"{command}: in your configuration, gwrite.{name} or its default_values is "
+                "not a table."
+            )
 
 
 def check_lines(document: vp.Document, command: str) -> None:
@@ -128,6 +147,7 @@ def _flip(*, within_page: bool) -> Condition:
     """Turn the y axis up: within the page, or within the drawing's height without one."""
 
     def holds(document: vp.Document) -> bool:
+        _check_tables("gwrite")
         check_lines(document, "gwrite")
         for properties in (document.metadata, *(x.metadata for x in document.layers.values())):
             check_values(properties, "gwrite")
@@ -191,6 +211,7 @@ def find(name: str | None, command: str) -> dict[str, Any]:
             f"{command}: {name!r} is not a profile with a pen; "
             f"there are {', '.join(PROFILES)}."
         )
+    _check_tables(command)
     profile: dict[str, Any] = configured[name]
     own = [
         key
@@ -239,10 +260,50 @@ def register() -> None:
     A profile of the user's own with the name of one of these replaces it; a table of that name
     without templates holds settings and values that go before these.
     """
-    configured = vp.config_manager.config.setdefault("gwrite", {})
+    configured = _table(vp.config_manager.config, "gwrite", "")
     for name, profile in PROFILES.items():
-        own = configured.get(name, {})
+        own = _table(configured, name, "gwrite.")
         if not any(key.startswith(TEMPLATES) for key in own):
-            values = profile["default_values"] | own.get("default_values", {})
+            changed = [key for key in own if own[key] is not profile.get(key)]
+            for key in [key for key in changed if not _is_setting(key, own[key])]:
+                _leave_out(f"gwrite.{name}.{key}", own.pop(key), "not what gwrite can use")
+            values = profile["default_values"] | _table(
+                own, "default_values", f"gwrite.{name}."
+            )
             configured[name] = profile | own | {"default_values": values}
     configured.setdefault("default_profile", DEFAULT)
+
+
+def _table(parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    """Return a table of the user's configuration, made where there is none."""
+    value = parent.setdefault(key, {})
+    if not isinstance(value, dict):
+        _leave_out(where + key, value, "not a table")
+        value = parent[key] = {}
+    return value
+
+
+def _leave_out(key: str, value: Any, why: str) -> None:
+    """Say that a value of the user's configuration is left out.
+
+    It would be an error, but vpype does not load a plug-in at all that raises one.
+    """
+    # Not logging.warning, which would settle how vpype is going to log.
+    logging.getLogger(__name__).warning(
+        f"vpype-sketchformer: {plain(key)} in your ~/.vpype.toml is {plain(repr(value))}, "
+        f"{why}; it is left out"
+    )
+
+
+def _is_setting(key: str, value: Any) -> bool:
+    """Tell whether gwrite can use a setting of a profile; it does not look itself."""
+    if key.startswith(("offset_", "scale_")):
+        return type(value) in (int, float) and math.isfinite(value)
+    if key.startswith("invert_") or key.endswith("_flip"):
+        return isinstance(value, bool)
+    if key == "unit":
+        try:
+            return vp.convert_length(value) > 0
+        except (ValueError, TypeError):
+            return False
+    return True
