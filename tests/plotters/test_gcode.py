@@ -371,7 +371,6 @@ def test_grbl_servo_is_the_default(home: Home) -> None:
     assert "M5\n" in result.stdout
 
 
-@pytest.mark.parametrize("default", ["grbl_z", "own"])
 WRONG_TABLES = {
     "gwrite.grbl_servo.default_values": '[gwrite.grbl_servo]\ndefault_values = "x"',
     "gwrite.grbl_servo": "[gwrite]\ngrbl_servo = 5",
@@ -388,7 +387,7 @@ def test_a_wrong_configuration_is_one_line_and_left_out(
     result = home(f"{SKETCH} gwrite out.gcode", WRONG_TABLES[key])
     assert result.returncode == 0, result.stderr
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"vpype-sketchformer: {key} in your ~/.vpype.toml is ")
+    assert f"{key} in your ~/.vpype.toml is " in line
     assert line.isprintable()
     assert "M3 S250" in (tmp_path / "out.gcode").read_text()
 
@@ -403,6 +402,7 @@ def test_a_wrong_configuration_file_is_one_line(home: Home, tmp_path: Path) -> N
     assert (tmp_path / "out.gcode").read_text() == "before"
 
 
+@pytest.mark.parametrize("default", ["grbl_z", "own"])
 def test_the_users_default_stays(home: Home, default: str) -> None:
     toml = f'[gwrite]\ndefault_profile = "{default}"\n[gwrite.own]\n{MINE}'
     chosen = home(f"{SKETCH} gwrite -", toml)

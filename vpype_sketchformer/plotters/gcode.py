@@ -289,9 +289,8 @@ def _leave_out(key: str, value: Any, why: str) -> None:
     It would be an error, but vpype does not load a plug-in at all that raises one.
     """
     # Not logging.warning, which would settle how vpype is going to log.
-    logging.getLogger(__name__).warning(
-        f"vpype-sketchformer: {plain(key)} in your ~/.vpype.toml is {plain(repr(value))}, "
-        f"{why}; it is left out"
+    logging.getLogger("vpype-sketchformer").warning(
+        f"{plain(key)} in your ~/.vpype.toml is {plain(repr(value))}, {why}; it is left out"
     )
 
 
