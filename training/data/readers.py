@@ -466,22 +466,22 @@ def _check_pickle(data: bytes, at: int) -> None:
         IndexError: It is cut short; the same for struct.error and ValueError.
     """
     steps = memory = 0
-    length: int | str
     while (code := data[at]) != _STOP:
         at += 1
         steps += 1
         if code == _GLOBAL:
-            length, taken = data.index(b"\n", data.index(b"\n", at) + 1) + 1 - at, 16
+            at = data.index(b"\n", data.index(b"\n", at) + 1) + 1
         else:
-            length, taken = _INSTRUCTIONS.get(code) or _refuse("holds more than arrays")
-        if isinstance(length, str):
-            (count,) = struct.unpack_from(length, data, at)
-            length = struct.calcsize(length) + count
-            taken += count
-        elif code in _PUTS and struct.unpack_from(_PUTS[code], data, at)[0] > steps:
-            _refuse("leaves holes in its memory")
-        at += length
-        memory += taken
+            argument, taken = _INSTRUCTIONS.get(code) or _refuse("holds more than arrays")
+            memory += taken
+            if code in _PUTS and struct.unpack_from(_PUTS[code], data, at)[0] > steps:
+                _refuse("leaves holes in its memory")
+            if isinstance(argument, str):
+                (count,) = struct.unpack_from(argument, data, at)
+                at += struct.calcsize(argument) + count
+                memory += count
+            else:
+                at += argument
         if steps > MOST_STEPS or memory > MOST_MEMORY:
             _refuse("takes too many steps, or too much memory")
 
