@@ -1,7 +1,8 @@
-"""Training: a step of ours against a plain step as this project's seed made them."""
+"""Training: a step of ours against the seed's, and a compiled one against a plain one."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -63,6 +64,7 @@ def seed_steps(dataset: Dataset) -> Iterator[int]:
             train.Batch(
                 labels=torch.from_numpy(dataset.labels[chosen]),
                 strokes=torch.zeros(SEED_BATCH),
+                quality=torch.zeros(SEED_BATCH),
                 features=torch.zeros(0),
                 offsets=torch.from_numpy(offsets),
                 pens=torch.from_numpy(pens),
@@ -80,6 +82,8 @@ def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
     config = train.read_config(ROOT / "training/configs/base.toml", changes)
     indices = train.training_indices(dataset, config)
     model = train.build_model(config, len(dataset.classes), offset_scale(dataset, indices))
+    if config.compile:
+        model.losses = torch.compile(model.losses, dynamic=True)  # type: ignore[method-assign]
     optimizers = train.build_optimizers(model, config)
     batches = training_batches(
         dataset,
@@ -120,5 +124,29 @@ def test_training_step(
         ours / theirs,
         "times",
         at_least=3 if changes else None,
+        details=f"{ours:.0f} against {theirs:.0f} points per second",
+    )
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="nothing that could compile")
+def test_compiled_step(benchmark: BenchmarkFixture, judge: Judge, dataset: Dataset) -> None:
+    """At the size of the base of the model that ships; one thread."""
+    size = ("layers=6", "points=8192") if benchmark.enabled else ("layers=1", "points=1024")
+    torch.set_num_threads(1)
+    steps = our_steps(dataset, (*size, "compile=true")), our_steps(dataset, size)
+    points: tuple[list[int], list[int]] = [], []
+    for _ in range(3):  # compiles
+        next(steps[0])
+    seconds = in_turns(
+        benchmark,
+        lambda: points[0].append(next(steps[0])),
+        lambda: points[1].append(next(steps[1])),
+        rounds=5,
+    )
+    ours, theirs = (sum(n[-len(t) :]) / sum(t) for n, t in zip(points, seconds, strict=True))
+    judge(
+        "real points per second in training, compiled, over a plain step",
+        ours / theirs,
+        "times",
         details=f"{ours:.0f} against {theirs:.0f} points per second",
     )
