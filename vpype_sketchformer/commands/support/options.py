@@ -14,6 +14,7 @@ import vpype_cli
 
 from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE, DEFAULT_TEMPERATURE
 from vpype_sketchformer.commands.support.parameters import require
+from vpype_sketchformer.commands.support.synonyms import SYNONYMS
 
 DEFAULT_MODEL = "quickdraw"
 
@@ -131,15 +132,22 @@ def find_class(
         listing: What lists them.
 
     Raises:
-        click.BadParameter: There is no such class; the message names those that are near.
+        click.BadParameter: There is no such class; the message names those that are near, by
+            their meaning or by their letters.
     """
     by_name = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(wanted.casefold(), by_name, n=3)
-    hint = f"did you mean {' or '.join(repr(by_name[n]) for n in near)}? " if near else ""
-    require(
-        wanted.casefold() in by_name,
-        ctx,
-        parameter,
-        f"unknown class {wanted!r}; {hint}{listing} lists all {len(known)}.",
+    word = wanted.casefold()
+    meant = SYNONYMS.get(word)
+    near = (
+        [meant]
+        if meant in known
+        else [by_name[name] for name in difflib.get_close_matches(word, by_name, n=3)]
     )
-    return by_name[wanted.casefold()]
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    rest = (
+        f"{listing} lists all {len(known)}."
+        if len(known) > 1
+        else f"the model draws {known[0]!r} only."
+    )
+    require(word in by_name, ctx, parameter, f"unknown class {wanted!r}; {hint}{rest}")
+    return by_name[word]
