@@ -1,21 +1,30 @@
-r"""Measure a model on held-out test drawings.
+r"""Measure a model on drawings that it was not trained on.
 
-Prints tables for people and, as the last line, the same as JSON.
+Prints tables for people and, as the last line, the same as JSON. Settings are chosen on
+validation drawings, the default; what is published is measured with --split test.
 
 likelihood: negative log-likelihood in nats per real point, dequantised, in pixels of the
 0-255 frame, the class told: over all points, as the mean of all classes, of the 40 largest,
 and of the five worst. For a run of the seed's recipe, give its state.pt.
 
-samples: as many samples of each class as real drawings: the share that ends by itself at the
-first try ("ended"), and with those that were drawn again ("redrawn"); judged by the networks
-of training.judge: how often they name the class (beside it the same for real drawings: the
-ceiling); Fréchet and kernel distance of what the raster judge sees, precision and recall;
-median distance to the nearest of 200 training drawings of the class, and how many are nearer
-to one than all but 5 % of the real drawings are ("near": copies would be); how many are nearer
-to a training drawing than to any of as many validation drawings of the class ("copying": all
-copies would be, half of what is merely typical); distance of strokes, points, ink and aspect
-from the real drawings', in their standard deviations. "real" are test drawings against other
-test drawings. Mean and standard deviation over the seeds.
+samples: sketches of each class beside as many real drawings: the share that ends by itself at
+the first try ("ended"), and with those that were drawn again ("redrawn"); judged by the
+networks of training.judge: how often they name the class (beside it the same for real
+drawings: the ceiling); Fréchet and kernel distance of what the raster judge sees, precision
+and recall; the spread within a class, real = 1, of what it sees ("variety") and of blurred
+pictures of 16 x 16 ("of shapes"), and how many are nearer to another of their class than all
+but 5 % of real drawings are ("twins"); distance of
+strokes, points, ink and aspect from the real drawings', in their standard deviations. "real"
+are real drawings against others. Mean and standard deviation over the seeds, each of which
+chooses other real drawings. Then the classes that are recognised least, measured by their real
+drawings.
+
+copying: whether samples are copies. Each is held against all drawings of its class, by the
+pen's way, mirrored ones too, and by what the raster judge sees, if it knows the classes: how
+often the nearest is one that was trained on ("copying", "by sight"), what chance makes of it,
+the part of copies that follows ("copied"), how many are nearer to a training drawing than all
+but 5 % of real drawings of their class are ("near"), and the median distance in pixels.
+Planted copies show what copies look like.
 
 completion: drawings of 50 classes are cut after a share of their points and handed to the
 model as a user would: their place and size in the frame unknown. Printed are the likelihood
@@ -31,10 +40,16 @@ Examples:
 
         python -m training.evaluate quickdraw data/quickdraw.safetensors
 
-    Only samples, for the curve of guidance at one temperature:
+    Only samples, in three ways; what can be told to the sampler can stand in a condition:
 
         python -m training.evaluate quickdraw data/quickdraw.safetensors --part samples \
-            --temperature 0.3 --guidance 1 --guidance 1.5 --guidance 2
+            --condition temperature=0.3 --condition temperature=1 \
+            --condition temperature=0.3,guidance=2
+
+    The picture that defaults are chosen from, of a few classes for a first look:
+
+        python -m training.evaluate quickdraw data/quickdraw.safetensors \
+            --frontier docs/frontier.svg --classes 40
 
     A model of other classes, with judges of these:
 
@@ -48,7 +63,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -58,16 +73,28 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training import FiniteRange, Refusal, help_from, judge
+from training import OutFile, Refusal, help_from, judge
 from training.data import dataset as datasets
-from training.data.dataset import Dataset, DatasetError
-from training.evaluation import Figures, completions, metrics, onelines, samples
+from training.data.dataset import SPLITS, Dataset, DatasetError, Split
+from training.evaluation import (
+    Figures,
+    completions,
+    conditions,
+    copies,
+    frontier,
+    metrics,
+    onelines,
+    samples,
+)
+from training.evaluation.conditions import Condition
 from training.evaluation.likelihood import likelihood
 from training.export import from_checkpoint
 from training.train import Network, TrainConfig, build_model
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load
 
-PARTS = ("likelihood", "samples", "completion", "one-line")
+PARTS = ("likelihood", "samples", "copying", "completion", "one-line")
+#: Columns that a table takes at most.
+WIDTH = 100
 
 
 def load_state(path: Path, dataset: Dataset) -> Network:
@@ -89,13 +116,34 @@ def load_state(path: Path, dataset: Dataset) -> Network:
 
 
 def show(title: str, rows: Sequence[tuple[str, Figures, Figures | None]]) -> None:
-    """Print a table: each row a name, its figures, and their spread over seeds if there is."""
+    """Print a table: each row a name, its figures, and their spread over seeds if there is.
+
+    What does not fit in ``WIDTH`` columns goes on below.
+    """
+    width = max(len(title), *(len(label) for label, _, _ in rows))
     names = list(rows[0][1])
-    width = max(16, *(len(label) + 2 for label, _, _ in rows))
-    click.echo(f"\n{title:{width}}" + "".join(f"{name:>17}" for name in names))
-    for label, figures, spread in rows:
-        cells = [_cell(figures[name], spread[name] if spread else None) for name in names]
-        click.echo(f"{label:{width}}" + "".join(f"{cell:>17}" for cell in cells))
+    cells = [
+        [
+            name,
+            *(
+                _cell(figures[name], spread[name] if spread else None)
+                for _, figures, spread in rows
+            ),
+        ]
+        for name in names
+    ]
+    columns = [[f"{cell:>{max(map(len, column)) + 2}}" for cell in column] for column in cells]
+    heads = [title, *(label for label, _, _ in rows)]
+    while columns:
+        fitting = max(1, sum(room <= WIDTH - width for room in _ends(columns)))
+        click.echo()
+        for i, head in enumerate(heads):
+            click.echo(f"{head:{width}}" + "".join(column[i] for column in columns[:fitting]))
+        columns = columns[fitting:]
+
+
+def _ends(columns: Sequence[Sequence[str]]) -> Iterator[int]:
+    return itertools.accumulate(len(column[0]) for column in columns)
 
 
 def _cell(value: float, spread: float | None) -> str:
@@ -104,14 +152,14 @@ def _cell(value: float, spread: float | None) -> str:
 
 
 def show_likelihood(
-    name: str, network: Network, dataset: Dataset, longest: int
+    name: str, network: Network, dataset: Dataset, split: Split, longest: int
 ) -> dict[str, Figures]:
-    """Measure and print the likelihood of the test drawings."""
-    test = dataset.of("test")
-    test = test[dataset.lengths[test] <= longest]
-    if not len(test):
-        raise Refusal(f"no test drawings of up to {longest} points to measure with.")
-    rows = likelihood(network, dataset, test).rows()
+    """Measure and print the likelihood of the drawings of a split."""
+    held = dataset.of(split)
+    held = held[dataset.lengths[held] <= longest]
+    if not len(held):
+        raise Refusal(f"no {split} drawings of up to {longest} points to measure with.")
+    rows = likelihood(network, dataset, held).rows()
     show(f"{name}: nats per point", [(label, figures, None) for label, figures in rows])
     return dict(rows)
 
@@ -120,40 +168,79 @@ def show_samples(
     checkpoint: Checkpoint,
     dataset: Dataset,
     judges: Sequence[judge.Judge],
-    styles: Sequence[samples.Style],
-    per_class: int,
-    seeds: int,
-) -> dict[str, dict[str, Figures]]:
+    plan: samples.Plan,
+    asked: Sequence[Condition],
+) -> dict[str, dict[str, Any]]:
     """Measure and print how samples compare with real drawings."""
-    chosen = samples.real_drawings(dataset, per_class, checkpoint.config.context)
-    if min(map(len, chosen)) <= metrics.NEIGHBOURS:
+    longest = checkpoint.config.context
+    real = [plan.real_drawings(dataset, longest, seed) for seed in range(plan.seeds)]
+    if min(len(part) for pair in real for part in pair) <= metrics.NEIGHBOURS:
         raise Refusal(
-            f"too few test drawings to compare samples with ({len(chosen[0])} and as many "
-            "others that they are compared with)."
+            f"too few {plan.split} drawings to compare samples with ({len(real[0][0])} and "
+            "as many others that they are compared with)."
         )
-    real, others = (samples.see(dataset, indices, judges) for indices in chosen)
-    training, unseen = (
-        samples.see(dataset, samples.references(dataset, split), judges[:1])
-        for split in ("train", "valid")
-    )
-    figures = {"ended": 1.0, "redrawn": 1.0} | samples.compare(others, real, training, unseen)
-    rows: list[tuple[str, Figures, Figures | None]] = [("real", figures, None)]
-    for style in tqdm(styles, desc="styles", disable=None, leave=False):
-        runs = []
-        for seed in range(seeds):
-            drawn, ended = samples.draw(checkpoint, style, per_class, seed)
-            seen = samples.see(drawn, np.arange(len(drawn)), judges)
-            runs.append(ended | samples.compare(seen, real, training, unseen))
-        rows.append((str(style), *samples.mean_and_spread(runs)))
-    show(f"{len(chosen[0])} samples, {seeds} times", rows)
-    return {label: {"mean": mean, "spread": spread or {}} for label, mean, spread in rows}
+    seen = [[samples.see(dataset, part, judges) for part in pair] for pair in real]
+    whole = {"ended": 1.0, "redrawn": 1.0}
+    runs = [whole | samples.compare(other, one) for one, other in seen]
+    rows: list[tuple[str, Figures, Figures | None]] = [
+        ("real", *samples.mean_and_spread(runs))
+    ]
+    worst = {}
+    for condition in tqdm(asked, desc="conditions", disable=None, leave=False):
+        title = conditions.title(condition)
+        runs, drawn = [], []
+        for seed, (one, _) in enumerate(seen):
+            drawings, ended = samples.draw(checkpoint, condition, plan, seed)
+            drawn.append(samples.see(drawings, np.arange(len(drawings)), judges))
+            runs.append(ended | samples.compare(drawn[-1], one))
+        rows.append((title, *samples.mean_and_spread(runs)))
+        worst[title] = samples.worst_classes(drawn, [*itertools.chain(*seen)], dataset.classes)
+    count, times = len(plan.classes) * plan.per_class, plan.seeds
+    show(f"{count:,} samples" + (f", {times} times" if times > 1 else ""), rows)
+    title = conditions.title(asked[0])
+    show(f"worst at {title}", [(name, figures, None) for name, figures in worst[title]])
+    return {
+        label: {"mean": mean, "spread": spread or {}, "worst": dict(worst.get(label, ()))}
+        for label, mean, spread in rows
+    }
+
+
+def show_copying(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    raster: judge.Judge | None,
+    plan: samples.Plan,
+    asked: Sequence[Condition],
+    sheet: Path | None,
+) -> dict[str, Figures]:
+    """Measure and print whether samples are copies; draw the pairs that are nearest."""
+    real, _ = plan.real_drawings(dataset, checkpoint.config.context, 0)
+    originals = copies.Originals.among(dataset, plan.classes, real, raster)
+    rows = [("real", originals.figures(copies.look_at(dataset, real, raster))[0])]
+    pairs = []
+    for condition in asked:
+        drawn, _ = samples.draw(checkpoint, condition, plan, 0)
+        looked = copies.look_at(drawn, np.arange(len(drawn)), raster)
+        figures, nearest = originals.figures(looked)
+        rows.append((conditions.title(condition), figures))
+        pairs += originals.pairs(looked, nearest)
+    planted = originals.some(plan.per_class)
+    for kind in copies.PLANTED:
+        copied = copies.plant(dataset, planted, kind)
+        looked = copies.look_at(copied, np.arange(len(copied)), raster)
+        rows.append((kind, originals.figures(looked)[0]))
+    count = f"{len(plan.classes) * plan.per_class:,} samples"
+    show(count, [(label, figures, None) for label, figures in rows])
+    if sheet:
+        copies.draw_pairs(pairs, sheet)
+    return dict(rows)
 
 
 def show_completion(
-    checkpoint: Checkpoint, dataset: Dataset, per_class: int
+    checkpoint: Checkpoint, dataset: Dataset, split: Split, per_class: int
 ) -> dict[str, Figures]:
     """Measure and print how well drawings are completed."""
-    count, rows = completions.rows(checkpoint, dataset, per_class)
+    count, rows = completions.rows(checkpoint, dataset, split, per_class)
     show(f"{count} completions", [(label, figures, None) for label, figures in rows])
     return dict(rows)
 
@@ -168,6 +255,50 @@ def show_one_lines(
     return dict(rows)
 
 
+class ConditionType(click.ParamType[Condition]):
+    """How samples are drawn, as it is typed."""
+
+    name = "condition"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Condition:
+        """Read a condition."""
+        try:
+            return conditions.read(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+def choose_classes(wanted: str | None, classes: Sequence[str]) -> Sequence[str]:
+    """Choose classes by their names, or so many of them, the same at every call.
+
+    Raises:
+        Refusal: There is no such class, or there are not so many.
+    """
+    if wanted is None:
+        return classes
+    if wanted.isdecimal():
+        if not 0 < int(wanted) <= len(classes):
+            raise Refusal(f"--classes {wanted}: there are {len(classes)}.")
+        order = np.random.default_rng(0).permutation(len(classes))
+        return [classes[i] for i in sorted(order[: int(wanted)])]
+    names = [name.strip() for name in wanted.split(",")]
+    for name in names:
+        if name not in classes:
+            raise Refusal(f"--classes: there is no class '{name}'.")
+    return names
+
+
+def raster_judge(folder: Path, dataset: Dataset) -> judge.Judge | None:
+    """Read the raster judge, if there is one of these classes."""
+    try:
+        return judge.load(folder / "raster.safetensors", dataset)
+    except Refusal as refusal:
+        click.echo(f"Copies are looked for by the pen's way only: {refusal.message}", err=True)
+        return None
+
+
 @click.command(help=help_from(__doc__))
 @click.argument("model")
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -180,33 +311,42 @@ def show_one_lines(
     help="What to measure; may be repeated (default: everything).",
 )
 @click.option(
-    "--temperature",
-    "temperatures",
-    type=FiniteRange(0, min_open=True),
-    multiple=True,
-    default=(0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
+    "--split",
+    type=click.Choice(SPLITS[1:]),
+    default="valid",
     show_default=True,
+    help="Drawings to measure with: valid to choose settings, test to publish.",
 )
 @click.option(
-    "--guidance",
-    "guidances",
-    type=FiniteRange(1),
+    "--condition",
+    "asked",
+    type=ConditionType(),
     multiple=True,
-    default=(1.0,),
-    show_default=True,
+    help="How samples are drawn; may be repeated (default: as sketchgen draws).",
 )
 @click.option(
-    "--best-of",
-    "bests",
-    type=click.IntRange(1),
-    multiple=True,
-    default=(1,),
-    show_default=True,
+    "--frontier",
+    "picture",
+    type=OutFile(),
+    help="Draw samples in many ways, and a picture of recognised against variety.",
 )
 @click.option(
-    "--per-class", type=click.IntRange(1), default=3, show_default=True, help="Samples."
+    "--pairs",
+    "sheet",
+    type=OutFile(),
+    help="SVG of the samples that are nearest to training drawings, for --part copying.",
 )
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
+@click.option(
+    "--classes",
+    "wanted",
+    help="Names of the classes to sample, or how many (default: all).",
+)
+@click.option(
+    "--per-class", type=click.IntRange(2), default=8, show_default=True, help="Samples."
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Repetitions."
+)
 @click.option(
     "--judges",
     "folder",
@@ -226,9 +366,11 @@ def main(
     model: str,
     data: Path,
     parts: tuple[str, ...],
-    temperatures: tuple[float, ...],
-    guidances: tuple[float, ...],
-    bests: tuple[int, ...],
+    split: Split,
+    asked: tuple[Condition, ...],
+    picture: Path | None,
+    sheet: Path | None,
+    wanted: str | None,
     per_class: int,
     seeds: int,
     folder: Path,
@@ -240,7 +382,9 @@ def main(
         dataset = datasets.load(data)
         if model.endswith(".pt"):
             network = load_state(Path(model), dataset)
-            results["likelihood"] = show_likelihood(model, network, dataset, judge.LONGEST)
+            results["likelihood"] = show_likelihood(
+                model, network, dataset, split, judge.LONGEST
+            )
             click.echo(json.dumps(results))
             return
         checkpoint = load(find(model))
@@ -248,24 +392,29 @@ def main(
         raise Refusal(str(error)) from error
     if checkpoint.classes != dataset.classes:
         raise Refusal(f"{model} and {data} have different classes.")
+    plan = samples.Plan(choose_classes(wanted, dataset.classes), per_class, seeds, split)
+    parts = ("samples",) if picture else parts
     judges = []
     if {"samples", "one-line"} & set(parts):
         judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
     if "likelihood" in parts:
         network = from_checkpoint(checkpoint)
         results["likelihood"] = show_likelihood(
-            model, network, dataset, checkpoint.config.context
+            model, network, dataset, split, checkpoint.config.context
         )
+    asked = asked or tuple(conditions.FRONTIER if picture else conditions.CURVE)
     if "samples" in parts:
-        styles = [
-            samples.Style(*wishes)
-            for wishes in itertools.product(temperatures, guidances, bests)
-        ]
-        results["samples"] = show_samples(
-            checkpoint, dataset, judges, styles, per_class, seeds
+        results["samples"] = show_samples(checkpoint, dataset, judges, plan, asked)
+    if picture:
+        rows = [results["samples"][conditions.title(c)]["mean"] for c in asked]
+        real = results["samples"]["real"]["mean"]
+        frontier.draw(asked, rows, real, f"{checkpoint.name}, {split} drawings", picture)
+    if "copying" in parts:
+        results["copying"] = show_copying(
+            checkpoint, dataset, raster_judge(folder, dataset), plan, asked, sheet
         )
     if "completion" in parts:
-        results["completion"] = show_completion(checkpoint, dataset, completed)
+        results["completion"] = show_completion(checkpoint, dataset, split, completed)
     if "one-line" in parts:
         results["one-line"] = show_one_lines(checkpoint, judges, per_class)
     click.echo(json.dumps(results))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import shapely
 import torch
 from click.testing import CliRunner, Result
 from scipy.spatial import cKDTree
@@ -17,7 +19,7 @@ from training import baseline, judge
 from training.data import dataset as datasets
 from training.data.readers import read_ndjson
 from training.evaluate import main as evaluate
-from training.evaluation import metrics, samples
+from training.evaluation import copies, metrics, samples
 from training.evaluation.likelihood import likelihood
 from training.export import main as export
 from training.export import to_checkpoint
@@ -63,8 +65,9 @@ def run(*words: str | Path) -> Result:
 def test_samples_of_a_newborn_model_are_told_from_real_drawings(
     data: Path, folder: Path
 ) -> None:
-    words = ("--part", "samples", "--per-class", "5", "--seeds", "2", "--temperature", "1")
-    result = run(folder / "newborn.safetensors", data, "--judges", folder, *words)
+    words = ("--part", "samples", "--per-class", "5", "--seeds", "2", "--split", "test")
+    condition = ("--condition", "temperature=1", "--judges", folder)
+    result = run(folder / "newborn.safetensors", data, *words, *condition)
     assert result.exit_code == 0, result.output
     figures = json.loads(result.output.splitlines()[-1])["samples"]
     real, newborn = figures["real"]["mean"], figures["t 1"]["mean"]
@@ -77,7 +80,8 @@ def test_samples_of_a_newborn_model_are_told_from_real_drawings(
 
 
 def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> None:
-    result = run(folder / "newborn.safetensors", data, "--part", "likelihood")
+    words = ("--part", "likelihood", "--split", "test")
+    result = run(folder / "newborn.safetensors", data, *words)
     assert result.exit_code == 0, result.output
     rows = json.loads(result.output.splitlines()[-1])["likelihood"]
     test = datasets.load(data)
@@ -116,9 +120,13 @@ def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--part", "samples", "--per-class", "1"), "too few"),
-        (("--temperature", "nan"), "not a finite number"),
-        (("--guidance", "inf"), "not a finite number"),
+        (("--condition", "temperature=nan"), "must be a number"),
+        (("--condition", "temperature=0"), "above 0"),
+        (("--condition", "guidance=inf"), "must be a number"),
+        (("--condition", "best_of=1.5"), "whole number"),
+        (("--condition", "colour=red"), "not one of temperature, "),
+        (("--classes", "4"), "there are 3"),
+        (("--classes", "circle,cat"), "no class 'cat'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
@@ -247,13 +255,21 @@ def test_precision_and_recall() -> None:
     assert metrics.precision_recall(real, part + 5.0) == (0.0, 0.0)
 
 
-def test_copies_are_nearer_than_others() -> None:
-    references, labels = RNG.normal(size=(60, 5)), np.repeat([0, 1, 2], 20)
-    drawings = np.concatenate([references[:3], RNG.normal(size=(9, 5))])
-    distances = metrics.nearest(drawings, np.repeat([0, 1, 2], [3, 4, 5]), references, labels)
-    assert np.all(distances[:3] == 0.0)
-    tree = cKDTree(references[20:40])
-    np.testing.assert_allclose(distances[3:7], tree.query(drawings[3:7])[0])
+def test_spread_is_that_of_the_distribution() -> None:
+    """Of normal numbers, in closed form, whatever the count."""
+    labels = np.repeat(np.arange(400), 4)
+    features = RNG.normal(size=(1600, 9)) + 100.0 * labels[:, None]
+    assert metrics.spread(features, labels) == pytest.approx(3.0, rel=0.05)
+    # Two normal numbers differ by a normal number of twice the variance.
+    expected = np.sqrt(2.0) * scipy.stats.chi(9).mean()
+    assert metrics.apart(features, labels) == pytest.approx(expected, rel=0.02)
+
+
+def test_nearest_other_is_of_the_same_class() -> None:
+    features, labels = RNG.normal(size=(60, 5)), np.repeat([0, 1, 2], 20)
+    distances, _ = cKDTree(features[20:40]).query(features[20:40], k=2)
+    found = metrics.nearest_other(features, labels)[20:40]
+    np.testing.assert_allclose(found, distances[:, 1])
 
 
 def test_spread_distance_is_the_shift_in_deviations() -> None:
@@ -261,47 +277,113 @@ def test_spread_distance_is_the_shift_in_deviations() -> None:
     assert metrics.spread_distance(real, real + real.std()) == pytest.approx(1.0)
 
 
-def test_references_are_never_test_drawings(data: Path) -> None:
+PLAN = samples.Plan(CLASSES, per_class=5, seeds=1, split="test")
+
+
+def test_settings_are_chosen_on_other_drawings_than_those_published(data: Path) -> None:
     dataset = datasets.load(data)
-    for split in ("train", "valid"):
-        chosen = samples.references(dataset, split)
-        assert np.all(dataset.splits[chosen] == datasets.SPLITS.index(split))
-        assert len(set(chosen)) == len(chosen)
-        of_split = np.bincount(dataset.labels[dataset.of(split)])
-        assert (
-            np.bincount(dataset.labels[chosen]).tolist() == np.minimum(of_split, 200).tolist()
-        )
-    first, second = samples.real_drawings(dataset, 4, 256)
-    assert not set(first) & set(second)
-    assert np.all(dataset.splits[[*first, *second]] == datasets.SPLITS.index("test"))
-    assert np.bincount(dataset.labels[first]).tolist() == [4, 4, 4]
+    for split in ("valid", "test"):
+        plan = replace(PLAN, split=split)
+        first, second = plan.real_drawings(dataset, 256, seed=0)
+        assert not set(first) & set(second)
+        assert np.all(dataset.splits[[*first, *second]] == datasets.SPLITS.index(split))
+        assert np.bincount(dataset.labels[first]).tolist() == [5, 5, 5]
 
 
-def test_copies_are_told_from_drawings(data: Path, folder: Path) -> None:
+def test_variety_is_that_of_the_drawings(data: Path, folder: Path) -> None:
+    """Real drawings differ as real drawings do; one, again and again, does not."""
     dataset = datasets.load(data)
     judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
-    originals = samples.references(dataset, "train")
-    held_out = samples.references(dataset, "valid")
-    counts = np.bincount(dataset.labels[held_out])
-    as_many = [
-        row
-        for label, count in enumerate(counts)
-        for row in originals[dataset.labels[originals] == label][:count]
-    ]
-    first, second = samples.real_drawings(dataset, 5, 256)
-    training, unseen, real, other, copies = (
-        samples.see(dataset, chosen, judges)
-        for chosen in (originals, held_out, first, second, np.array(as_many))
+    first, second = PLAN.real_drawings(dataset, 256, seed=0)
+    alike = np.repeat(second[::5], 5)
+    real, others, same = (
+        samples.see(dataset, rows, judges) for rows in (first, second, alike)
     )
-    copied = samples.compare(copies, real, training, unseen)
-    assert copied["nearest"] == pytest.approx(0, abs=1e-3)
-    assert copied["near"] == 1
-    assert copied["copying"] == 1
-    assert samples.compare(unseen, real, training, unseen)["copying"] == 0
-    assert samples.compare(real, real, training, unseen)["near"] <= 1 / 15
-    apart = samples.compare(other, real, training, unseen)
-    assert apart["near"] < 0.3
-    assert 0.1 < apart["copying"] < 0.9
+    figures = samples.variety(others, real)
+    assert 0.6 < figures["variety"] < 1.6
+    assert 0.6 < figures["of shapes"] < 1.6
+    assert figures["twins"] < 0.4
+    figures = samples.variety(same, real)
+    assert figures["variety"] == pytest.approx(0, abs=1e-3)
+    assert figures["of shapes"] == pytest.approx(0, abs=1e-3)
+    assert figures["twins"] == 1
+
+
+def test_the_worst_classes_are_those_that_nobody_recognises(data: Path, folder: Path) -> None:
+    dataset = datasets.load(data)
+    judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
+    first, second = PLAN.real_drawings(dataset, 256, seed=0)
+    real, drawn = (samples.see(dataset, rows, judges) for rows in (first, second))
+    labels = drawn.labels.copy()
+    labels[drawn.labels == 0] = 1  # cats are passed off as circles
+    worst = samples.worst_classes([replace(drawn, labels=labels)], [real], CLASSES)
+    assert worst[0][0] == "circle"
+    assert worst[0][1]["share"] < worst[1][1]["share"]
+
+
+def test_the_frontier_shows_every_condition_and_real_drawings(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "frontier.svg"
+    asked = [("--condition", c) for c in ("temperature=0.25", "temperature=0.75,guidance=2")]
+    words = ("--frontier", picture, "--per-class", "5", "--classes", "3", "--judges", folder)
+    result = run(folder / "newborn.safetensors", data, *words, *(w for c in asked for w in c))
+    assert result.exit_code == 0, result.output
+    drawn = picture.read_text()
+    for text in ("0.25", "0.75", "guidance 2", "people's drawings", "recognised"):
+        assert text in drawn
+
+
+def test_copies_are_found_and_real_drawings_are_none(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    pairs = tmp_path / "pairs.svg"
+    words = ("--part", "copying", "--per-class", "5", "--pairs", pairs, "--judges", folder)
+    result = run(folder / "newborn.safetensors", data, *words)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.output.splitlines()[-1])["copying"]
+    for kind in copies.PLANTED:
+        assert rows[kind]["copying"] > 0.97, kind
+        assert rows[kind]["by sight"] > 0.8, kind
+        assert rows[kind]["copied"] > 0.7, kind
+        assert rows[kind]["near"] == 1, kind
+    chance = rows["real"]["chance"]
+    assert chance == pytest.approx(36 / (60 - 5))  # those that are compared are left out
+    deviation = np.sqrt(chance * (1 - chance) / 15)
+    for kind in ("real", "t 0.3"):
+        assert abs(rows[kind]["copying"] - chance) < 3 * deviation
+        assert rows[kind]["near"] < 0.4
+    assert pairs.read_text().count("<polyline") >= 2 * 15
+
+
+def test_without_a_judge_copies_are_found_by_the_pen(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    words = ("--part", "copying", "--per-class", "5", "--judges", tmp_path)
+    result = run(folder / "newborn.safetensors", data, *words)
+    assert result.exit_code == 0, result.output
+    assert "by the pen's way only" in result.output
+    rows = json.loads(result.output.splitlines()[-1])["copying"]
+    assert "by sight" not in rows["copies"]
+    assert rows["copies"]["copying"] == rows["copies"]["near"] == 1
+
+
+def test_ways_are_places_along_the_ink() -> None:
+    """Against shapely, which measures along a line."""
+    line = np.array([(0, 0), (255, 0), (255, 100), (30, 100)])
+    dataset = datasets.pack(
+        [datasets.drawing_from_strokes(strokes, "t") for strokes in ([line], [line, line[:2]])]
+    )
+    one, two = copies.ways(dataset, np.array([0, 1])).reshape(2, copies.PLACES, 2)
+    middle = np.array([127.5, 50.0])
+    along = shapely.LineString(line)
+    wanted = along.interpolate(np.linspace(0, 1, copies.PLACES), normalized=True)
+    expected = shapely.get_coordinates(wanted)
+    np.testing.assert_allclose(one * copies.PLACES + middle, expected, atol=0.1)
+    # The move to the second stroke has no places of its own.
+    places = two * copies.PLACES + middle
+    off = [along.distance(shapely.Point(place)) for place in places]
+    assert max(off) < 0.1
 
 
 def test_pictures_show_all_strokes() -> None:

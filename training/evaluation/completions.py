@@ -14,7 +14,7 @@ from tqdm import tqdm
 from training import Refusal
 from training.data import dataset as datasets
 from training.data.batches import PLAIN, make_batch
-from training.data.dataset import Dataset, Drawing
+from training.data.dataset import Dataset, Drawing, Split
 from training.evaluation import Figures
 from training.export import from_checkpoint
 from training.model import Sketchformer
@@ -29,17 +29,17 @@ COMPLETED_CLASSES = 50
 
 
 def rows(
-    checkpoint: Checkpoint, dataset: Dataset, per_class: int
+    checkpoint: Checkpoint, dataset: Dataset, split: Split, per_class: int
 ) -> tuple[int, list[tuple[str, Figures]]]:
     """Complete drawings; returns how many, and a row of the table for each cut.
 
     Raises:
-        Refusal: There are no test drawings to complete.
+        Refusal: There are no drawings to complete.
     """
     network = from_checkpoint(checkpoint)
-    chosen = choose_drawings(dataset, per_class, checkpoint.config.context // 2)
+    chosen = choose_drawings(dataset, split, per_class, checkpoint.config.context // 2)
     if not len(chosen):
-        raise Refusal("no class has two test drawings of some length to complete.")
+        raise Refusal(f"no class has two {split} drawings of some length to complete.")
     table = []
     for cut in CUTS:
         true, other = rest_likelihood(network, dataset, chosen, cut)
@@ -50,16 +50,18 @@ def rows(
     return len(chosen), table
 
 
-def choose_drawings(dataset: Dataset, per_class: int, longest: int) -> NDArray[np.int64]:
-    """Choose test drawings of the classes that have most of them, the same at every call."""
-    test = dataset.of("test")
-    test = test[(dataset.lengths[test] <= longest) & (dataset.lengths[test] >= 10)]
-    test = np.random.default_rng(0).permutation(test)
-    sizes = np.bincount(dataset.labels[test], minlength=len(dataset.classes))
+def choose_drawings(
+    dataset: Dataset, split: Split, per_class: int, longest: int
+) -> NDArray[np.int64]:
+    """Choose drawings of the classes that have most of them, the same at every call."""
+    held = dataset.of(split)
+    held = held[(dataset.lengths[held] <= longest) & (dataset.lengths[held] >= 10)]
+    held = np.random.default_rng(0).permutation(held)
+    sizes = np.bincount(dataset.labels[held], minlength=len(dataset.classes))
     largest = np.argsort(-sizes, kind="stable")[:COMPLETED_CLASSES]
     largest = largest[sizes[largest] > 1]  # each needs another of its class beside it
-    rows = [test[dataset.labels[test] == c][:per_class] for c in largest]
-    return np.concatenate([test[:0], *rows])
+    rows = [held[dataset.labels[held] == c][:per_class] for c in largest]
+    return np.concatenate([held[:0], *rows])
 
 
 def cut_point(drawing: Drawing, share: float) -> int:

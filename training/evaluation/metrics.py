@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 import scipy.stats
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 
 Features = NDArray[np.floating]
 #: Neighbours that a set's outline is drawn from, for precision and recall.
@@ -64,27 +64,39 @@ def _covered(outline: Features, members: Features) -> float:
     return float((cdist(members, outline) <= reach).any(axis=1).mean())
 
 
-def nearest(
-    drawings: Features,
-    labels: NDArray[np.integer],
-    references: Features,
-    reference_labels: NDArray[np.integer],
-) -> NDArray[np.float64]:
-    """Distance of each drawing to the nearest reference of its class.
+def spread(features: Features, labels: NDArray[np.integer]) -> float:
+    """Spread within a class: root of the mean squared distance from its mean.
 
     Args:
-        drawings: The drawings, (n, d).
-        labels: Their classes, (n,), each of which has references.
-        references: What they may be copies of, (m, d).
-        reference_labels: Their classes, (m,).
+        features: The drawings, (n, d).
+        labels: Their classes, (n,).
+
+    Returns:
+        The mean of the classes of two drawings or more, on average the same for any number.
     """
-    distances = np.empty(len(drawings))
-    for label in np.unique(labels):
-        rows = labels == label
-        distances[rows] = cdist(drawings[rows], references[reference_labels == label]).min(
-            axis=1
-        )
-    return distances
+    classes = _by_class(features, labels)
+    return float(np.mean([np.sqrt(rows.var(axis=0, ddof=1).sum()) for rows in classes]))
+
+
+def apart(features: Features, labels: NDArray[np.integer]) -> float:
+    """Mean distance between two drawings of a class, mean of the classes; see ``spread``."""
+    return float(np.mean([pdist(rows).mean() for rows in _by_class(features, labels)]))
+
+
+def nearest_other(features: Features, labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Distance of each drawing to the nearest other one of its class, class by class."""
+    distances = []
+    for rows in _by_class(features, labels):
+        between = cdist(rows, rows)
+        np.fill_diagonal(between, np.inf)
+        distances.append(between.min(axis=1))
+    return np.concatenate(distances)
+
+
+def _by_class(features: Features, labels: NDArray[np.integer]) -> list[Features]:
+    """Part the drawings by class; a class of one drawing says nothing."""
+    groups = [features[labels == label].astype(np.float64) for label in np.unique(labels)]
+    return [rows for rows in groups if len(rows) > 1]
 
 
 def spread_distance(real: NDArray[np.floating], other: NDArray[np.floating]) -> float:

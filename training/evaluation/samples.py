@@ -5,40 +5,62 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+import scipy.ndimage
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from training.data import dataset as datasets
 from training.data.dataset import Dataset, Drawing, drawing_from_strokes
 from training.evaluation import Figures, metrics
-from training.judge import Judge, accuracy, look
+from training.evaluation.conditions import Condition, title
+from training.judge import Judge, accuracy, look, named, pictures
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.sketch import DRAW, FRAME, Sketch
 
 #: Judge whose features stand for a drawing in the distances.
 SIGHT = "raster"
-#: Training drawings of each class, at most, that copies are looked for among.
-ORIGINALS = 200
-#: Share of real drawings that are nearer to one of these than what is called near.
-NEAR = 0.05
+#: Share of real drawings that are nearer to each other than what is called twins.
+TWINS = 0.05
+#: Pictures in which shapes are compared are so wide and high, and blurred by so many pixels.
+RASTER, BLUR = 16, 1.0
+#: Classes that are listed as the worst.
+WORST = 20
 
 
 @dataclass(frozen=True)
-class Style:
-    """How samples are drawn: options of ``sketchgen``."""
+class Plan:
+    """What is drawn, and compared with what.
 
-    temperature: float
-    guidance: float = 1.0
-    best_of: int = 1
+    Attributes:
+        classes: Names of the classes.
+        per_class: Samples of each.
+        seeds: How often all is done.
+        split: Side of the real drawings.
+    """
 
-    def __str__(self) -> str:
-        extras = (("guidance", self.guidance), ("best of", self.best_of))
-        return ", ".join(
-            [f"t {self.temperature:g}", *(f"{name} {v:g}" for name, v in extras if v != 1)]
+    classes: Sequence[str]
+    per_class: int
+    seeds: int
+    split: datasets.Split
+
+    def real_drawings(
+        self, dataset: Dataset, longest: int, seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Choose real drawings, as many of each class, twice, the same for a seed."""
+        chosen = np.random.default_rng(seed).permutation(dataset.of(self.split))
+        chosen = chosen[dataset.lengths[chosen] <= longest]
+        labels = [dataset.classes.index(name) for name in self.classes]
+        by_class = [chosen[dataset.labels[chosen] == label] for label in labels]
+        first = np.concatenate([rows[: self.per_class] for rows in by_class])
+        second = np.concatenate(
+            [rows[self.per_class : 2 * self.per_class] for rows in by_class]
         )
+        return first, second
 
 
 @dataclass(frozen=True)
@@ -50,12 +72,14 @@ class Seen:
         shapes: Strokes, points, ink and aspect of each, by name, (n,).
         features: What each judge sees, by its name, (n, d).
         answers: Each judge's logits, by its name, (n, classes).
+        rasters: Small blurred pictures of length 1, (n, d).
     """
 
     labels: NDArray[np.int64]
     shapes: Mapping[str, NDArray[np.float64]]
     features: Mapping[str, NDArray[np.float32]]
     answers: Mapping[str, NDArray[np.float32]]
+    rasters: NDArray[np.float64]
 
     def recognised(self) -> Figures:
         """How often the judges name the class, first or among the first five."""
@@ -86,7 +110,18 @@ def see(dataset: Dataset, indices: NDArray[np.int64], judges: Sequence[Judge]) -
         shapes=dict(zip(names, shapes.T, strict=True)),
         features={kind: features for kind, (features, _) in looks.items()},
         answers={kind: logits for kind, (_, logits) in looks.items()},
+        rasters=rasters(dataset, indices),
     )
+
+
+def rasters(dataset: Dataset, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Draw drawings small and blurred, each a vector of length 1, (n, RASTER ** 2)."""
+    small = np.empty((len(indices), RASTER, RASTER))
+    for row, picture in zip(small, pictures(dataset, indices), strict=True):
+        reduced = Image.fromarray(picture).resize((RASTER, RASTER), Image.Resampling.BOX)
+        scipy.ndimage.gaussian_filter(np.asarray(reduced, np.float64), BLUR, output=row)
+    flat = small.reshape(len(indices), -1)
+    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
 
 
 def to_drawing(sketch: Sketch) -> Drawing:
@@ -95,7 +130,7 @@ def to_drawing(sketch: Sketch) -> Drawing:
 
 
 def draw(
-    checkpoint: Checkpoint, style: Style, per_class: int, seed: int
+    checkpoint: Checkpoint, condition: Condition, plan: Plan, seed: int
 ) -> tuple[Dataset, Figures]:
     """Draw as `sketchgen` does, as many of each class.
 
@@ -103,16 +138,11 @@ def draw(
         The drawings, and the shares that ended by themselves: at the first try, and with those
         that were drawn again.
     """
-    labels = [name for name in checkpoint.classes for _ in range(per_class)]
+    labels = [name for name in plan.classes for _ in range(plan.per_class)]
     seeds = np.random.SeedSequence(seed).spawn(len(labels))
-    draw_some = partial(
-        sample,
-        checkpoint,
-        temperature=style.temperature,
-        guidance=style.guidance,
-        best_of=style.best_of,
-    )
-    with tqdm(total=len(labels), desc=f"{style}", disable=None, leave=False) as bar:
+    options: dict[str, Any] = dict(condition)
+    draw_some = partial(sample, checkpoint, **options)
+    with tqdm(total=len(labels), desc=title(condition), disable=None, leave=False) as bar:
         sketches = draw_some(labels, seeds, retries=0, progress=bar.update)
     again = [i for i, sketch in enumerate(sketches) if not sketch.finished]
     redrawn = draw_some([labels[i] for i in again], [seeds[i] for i in again])
@@ -124,80 +154,66 @@ def draw(
     return datasets.pack(drawings, checkpoint.classes), ended
 
 
-def real_drawings(
-    dataset: Dataset, per_class: int, longest: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Choose test drawings, as many of each class, twice, the same at every call."""
-    test = np.random.default_rng(0).permutation(dataset.of("test"))
-    test = test[dataset.lengths[test] <= longest]
-    by_class = [test[dataset.labels[test] == c] for c in range(len(dataset.classes))]
-    first = np.concatenate([rows[:per_class] for rows in by_class])
-    second = np.concatenate([rows[per_class : 2 * per_class] for rows in by_class])
-    return first, second
-
-
-def references(dataset: Dataset, split: datasets.Split) -> NDArray[np.int64]:
-    """Choose drawings of a split, up to ``ORIGINALS`` of a class, the same at every call."""
-    chosen = np.random.default_rng(0).permutation(dataset.of(split))
-    return chosen[_rank(dataset.labels[chosen]) < ORIGINALS]
-
-
-def _rank(labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Tell how many of its class come before each row, (n,)."""
-    order = np.argsort(labels, kind="stable")
-    rank = np.empty(len(labels), np.int64)
-    rank[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
-    return rank
-
-
-def compare(seen: Seen, real: Seen, training: Seen, unseen: Seen) -> Figures:
-    """Compare drawings with real ones of the same number.
-
-    Args:
-        seen: The drawings.
-        real: Test drawings.
-        training: Training drawings that they may be copies of.
-        unseen: Drawings that the model has never seen, other than these test drawings.
-    """
+def compare(seen: Seen, real: Seen) -> Figures:
+    """Compare drawings with real ones of the same number."""
     a, b = seen.features[SIGHT], real.features[SIGHT]
     precision, recall = metrics.precision_recall(b, a)
-    figures = seen.recognised() | {
+    return {
+        **seen.recognised(),
+        **variety(seen, real),
         "FID": metrics.frechet(a, b),
         "KID x1000": 1000.0 * metrics.kernel_distance(a, b),
         "precision": precision,
         "recall": recall,
-    }
-    originals = training.features[SIGHT], training.labels
-    distances = metrics.nearest(a, seen.labels, *originals)
-    near = np.quantile(metrics.nearest(b, real.labels, *originals), NEAR)
-    figures["nearest"] = float(np.median(distances))
-    figures["near"] = float((distances < near).mean())
-    figures["copying"] = _copying(seen, training, unseen)
-    return figures | {
-        name: metrics.spread_distance(real.shapes[name], values)
-        for name, values in seen.shapes.items()
+        **{
+            name: metrics.spread_distance(real.shapes[name], values)
+            for name, values in seen.shapes.items()
+        },
     }
 
 
-def _copying(seen: Seen, training: Seen, unseen: Seen) -> float:
-    """Tell how many drawings are nearer to training drawings than to as many unseen ones.
+def variety(seen: Seen, real: Seen) -> Figures:
+    """Compare how much drawings of a class differ with how much real ones do.
 
-    The data-copying test of Meehan, Chaudhuri & Dasgupta 2020, class by class: what is merely
-    typical is as near to the ones as to the others.
+    Returns:
+        The spread within a class of a judge's features, and of shapes, real = 1, and the share
+        of twins: drawings nearer to another one of their class than all but ``TWINS`` of as
+        many real drawings are.
     """
-    classes = 1 + max(seen.labels.max(), training.labels.max(), unseen.labels.max())
-    counts = [np.bincount(group.labels, minlength=classes) for group in (training, unseen)]
-    fewer = np.minimum(*counts)
-    rows = fewer[seen.labels] > 0  # a small class may have been dealt nothing unseen
-    distances = []
-    for group in (training, unseen):
-        chosen = _rank(group.labels) < fewer[group.labels]
-        features, labels = group.features[SIGHT][chosen], group.labels[chosen]
-        distances.append(
-            metrics.nearest(seen.features[SIGHT][rows], seen.labels[rows], features, labels)
+    a, b = seen.features[SIGHT], real.features[SIGHT]
+    close = np.quantile(metrics.nearest_other(b, real.labels), TWINS)
+    return {
+        "variety": metrics.spread(a, seen.labels) / metrics.spread(b, real.labels),
+        "of shapes": metrics.apart(seen.rasters, seen.labels)
+        / metrics.apart(real.rasters, real.labels),
+        "twins": float((metrics.nearest_other(a, seen.labels) < close).mean()),
+    }
+
+
+def worst_classes(
+    seen: Sequence[Seen], real: Sequence[Seen], classes: Sequence[str]
+) -> list[tuple[str, Figures]]:
+    """List the classes that the raster judge recognises least, measured by the real ones."""
+    (hits, counts), (real_hits, real_counts) = (_hits(group) for group in (seen, real))
+    known = np.flatnonzero((counts > 0) & (real_hits > 0))
+    drawn, true = hits[known] / counts[known], real_hits[known] / real_counts[known]
+    order = np.argsort(drawn / true, kind="stable")[:WORST]
+    return [
+        (
+            classes[known[i]],
+            {"samples": float(drawn[i]), "real": float(true[i]), "share": drawn[i] / true[i]},
         )
-    to_training, to_unseen = distances
-    return float(np.mean(to_training < to_unseen) + np.mean(to_training == to_unseen) / 2)
+        for i in order
+    ]
+
+
+def _hits(group: Sequence[Seen]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Count by class how many the raster judge names, and how many there are."""
+    labels = np.concatenate([seen.labels for seen in group])
+    right = np.concatenate([named(seen.answers[SIGHT], seen.labels, 1) for seen in group])
+    classes = group[0].answers[SIGHT].shape[1]
+    hits = np.bincount(labels[right], minlength=classes)
+    return hits.astype(np.float64), np.bincount(labels, minlength=classes).astype(np.int64)
 
 
 def mean_and_spread(runs: Sequence[Figures]) -> tuple[Figures, Figures]:

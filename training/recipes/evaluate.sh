@@ -8,11 +8,8 @@ data=data/quickdraw.safetensors
 python -m training.judge raster $data
 python -m training.judge sequence $data --passes 1
 
-# The model that ships: likelihood, the curve of temperatures, completion.
-python -m training.evaluate quickdraw $data --per-class 2
+# The model that ships: likelihood, samples, copies, completion.
+python -m training.evaluate quickdraw $data --split test --seeds 3 --pairs runs/pairs.svg
 
-# The curves of guidance and best-of.
-python -m training.evaluate quickdraw $data --part samples --per-class 2 --seeds 1 \
-    --temperature 0.3 --guidance 1 --guidance 1.5 --guidance 2
-python -m training.evaluate quickdraw $data --part samples --per-class 2 --seeds 1 \
-    --temperature 0.3 --best-of 1 --best-of 2 --best-of 4
+# What its defaults were chosen from, on validation drawings.
+python -m training.evaluate quickdraw $data --frontier docs/frontier.svg
