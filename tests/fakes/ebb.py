@@ -48,6 +48,8 @@ class FakeEBB:
         complaints: What a real board would have done something unwanted with.
         nickname: What QT answers.
         button: Whether the button was pressed since it was last asked for.
+        power: Whether the motors have power: the board itself lives on the computer's. Without
+            they do not move, and the board counts their steps all the same.
     """
 
     path: str = ""
@@ -59,6 +61,7 @@ class FakeEBB:
     speeds: dict[bool, list[float]] = field(default_factory=lambda: {True: [], False: []})
     nickname: str = ""
     button: bool = False
+    power: bool = True
 
     def __post_init__(self) -> None:
         self._steps = [0, 0]
@@ -104,6 +107,10 @@ class FakeEBB:
         )
         self._server.start()
 
+    def switch_off(self) -> None:
+        """Take the power from the board and the motors, and give it back."""
+        self._motors, self._steps = 0, [0, 0]
+
     def unplug(self) -> None:
         """Pull the cable; what was asked before is not answered any more."""
         self._unplugged.set()
@@ -145,7 +152,7 @@ class FakeEBB:
         return f"{int(pressed)}\r\nOK"
 
     def _do_qc(self) -> str:
-        return "0394,0300\r\nOK"
+        return f"0394,{300 if self.power else 12:04}\r\nOK"
 
     def _do_ql(self) -> str:
         return f"{self._layer}\r\nOK"
@@ -218,6 +225,8 @@ class FakeEBB:
             self.complaints.append(f"too fast: {a}, {b} in {duration} ms")
         start = self.position
         self._steps = [self._steps[0] + a, self._steps[1] + b]
+        if not self.power:
+            return
         scale = MICROSTEPS.get(self._motors, 1)
         self._place = [self._place[0] + scale * a, self._place[1] + scale * b]
         length = math.dist(start, self.position)

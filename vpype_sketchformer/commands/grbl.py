@@ -316,7 +316,8 @@ def _try_pen(document: vp.Document, options: dict[str, Any], operator: Terminal)
     gcode.check_values(values, "grbl")
     kept = try_pen(profile, values, _wanted(options), operator)
     configured = vp.config_manager.config["gwrite"]
-    name = next(name for name in gcode.PROFILES if configured.get(name) is profile)
+    profile_name = next(n for n in gcode.PROFILES if configured.get(n) is profile)
+    name = f"gwrite.{profile_name}.default_values"
     click.echo(" ".join(f"propset -g {key} {value:g}" for key, value in kept.items()))
     click.echo(f"\n{user_config.table(name, kept)}")
     path = Path.home() / ".vpype.toml"

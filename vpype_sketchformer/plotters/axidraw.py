@@ -1,9 +1,12 @@
-"""The AxiDraw, driven by its maker's own Python module, `pyaxidraw`.
+"""The AxiDraw and the NextDraw, driven by their maker's own Python modules.
 
-The module is not on the package index and is not part of this plug-in: the user installs it.
-What is used of it is what its documentation promises for the plot context of the AxiDraw
+`pyaxidraw` is for AxiDraws; `nextdraw`, its successor, is for NextDraws and AxiDraws. Neither
+is on the package index and neither is part of this plug-in: the user installs one. What is
+used of `pyaxidraw` is what its documentation promises for the plot context of the AxiDraw
 Python API 3.9 (axidraw.com/doc/py_api): `plot_setup` with a string of SVG, `options`,
-`keyboard_pause`, `plot_run(True)`, `errors.code`, and the variables that `plot_run` leaves.
+`keyboard_pause`, `plot_run(True)`, `errors.code`, and the variables that `plot_run` leaves;
+beside it `params`, the values of its configuration. `nextdraw` has the same context under
+other names; no machine of that kind was there to try it on.
 
 The plot context rather than the interactive one, because the module then plans the speeds,
 understands the names of layers, estimates the time, stops at the pause button or at Ctrl-C
@@ -15,21 +18,26 @@ from __future__ import annotations
 import contextlib
 import importlib
 import signal
-from collections.abc import Iterator, Mapping
+import tempfile
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vpype_sketchformer.files import write_whole
-from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress, key
+from vpype_sketchformer.plotters import ebb
+from vpype_sketchformer.wording import OneLineError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ARCHIVE = "https://cdn.evilmadscientist.com/dl/ad/public/AxiDraw_API.zip"
-DOCUMENTATION = "https://axidraw.com/doc/py_api"
+    from vpype_sketchformer.plotters.job import Stroke
+
+INCH = 25.4
 
 
 class Model(NamedTuple):
@@ -37,23 +45,78 @@ class Model(NamedTuple):
 
     Attributes:
         names: What it is sold as.
-        travel: How far it reaches, in mm, along the long side and along the short one.
+        key: What the module's configuration calls it.
+        inches: How far it reaches along the long side and the short one, where the
+            configuration does not say.
     """
 
     names: str
-    travel: tuple[float, float]
+    key: str
+    inches: tuple[float, float]
 
 
-#: From the documentation of `options.model`; travel from the module's configuration file.
+#: From the documentation of `options.model`.
 MODELS = {
-    1: Model("V2, V3 or SE/A4", (300, 218)),
-    2: Model("V3/A3 or SE/A3", (430, 297)),
-    3: Model("V3 XLX", (595, 218)),
-    4: Model("MiniKit", (160, 101.6)),
-    5: Model("SE/A1", (864, 594)),
-    6: Model("SE/A2", (594, 432)),
-    7: Model("V3/B6", (190, 140)),
+    1: Model("V2, V3 or SE/A4", "default", (11.81, 8.58)),
+    2: Model("V3/A3 or SE/A3", "V3A3", (16.93, 11.69)),
+    3: Model("V3 XLX", "V3XLX", (23.42, 8.58)),
+    4: Model("MiniKit", "MiniKit", (6.30, 4.00)),
+    5: Model("SE/A1", "SEA1", (34.02, 23.39)),
+    6: Model("SE/A2", "SEA2", (23.39, 17.01)),
+    7: Model("V3/B6", "V3B6", (7.48, 5.51)),
+    8: Model("NextDraw 8511", "8511", (11.81, 8.58)),
+    9: Model("NextDraw 1117", "1117", (16.93, 11.69)),
+    10: Model("NextDraw 2234", "2234", (34.02, 23.39)),
 }
+
+
+@dataclass(frozen=True)
+class Maker:
+    """One of the maker's modules, and what is different in it.
+
+    Attributes:
+        package: What is installed.
+        module: What is imported.
+        name: The class in it.
+        models: The numbers of the models that it runs.
+        fastest: Its highest speeds, in percent.
+        by_hand: The mode that moves by hand, and the option that says what.
+        archive: Where it is offered.
+        documentation: Where it is described.
+    """
+
+    package: str
+    module: str
+    name: str
+    models: range
+    fastest: int
+    by_hand: tuple[str, str]
+    archive: str
+    documentation: str
+
+
+MAKERS = (
+    Maker(
+        "pyaxidraw",
+        "pyaxidraw.axidraw",
+        "AxiDraw",
+        range(1, 8),
+        110,
+        ("manual", "manual_cmd"),
+        "https://cdn.evilmadscientist.com/dl/ad/public/AxiDraw_API.zip",
+        "https://axidraw.com/doc/py_api",
+    ),
+    Maker(
+        "nextdraw",
+        "nextdraw",
+        "NextDraw",
+        range(1, 11),
+        100,
+        ("utility", "utility_cmd"),
+        "https://software-download.bantamtools.com/nd/api/nextdraw_api.zip",
+        "https://bantam.tools/nd_py",
+    ),
+)
 
 #: vpype has put the strokes in order, and each of them is plotted once, as it is.
 FIXED = {
@@ -73,14 +136,23 @@ STOPS = {
     103: "stopped by Ctrl-C",
     104: "the AxiDraw does not answer any more: its USB cable or its power is out; "
     "the pen may still be down, lift it by hand",
+    105: "the motors have lost their power",
+    106: "the machine did not find its home",
 }
-NOT_FOUND = 101
+NOT_FOUND, UNPLUGGED = 101, 104
 
 #: How far a drawing may reach over an edge, in mm: rounding, nothing visible.
 TOLERANCE = 0.01
 
+#: How much of a drawing may be missing from what the module would draw, for it leaves out
+#: points that lie on a line.
+MISSING = 0.01
 
-class AxiDrawError(Exception):
+SVG = "http://www.w3.org/2000/svg"
+INKSCAPE = "http://www.inkscape.org/namespaces/inkscape"
+
+
+class AxiDrawError(OneLineError):
     """The AxiDraw, or its module, cannot do what it should; the message is one clear line."""
 
 
@@ -88,16 +160,19 @@ class Run(NamedTuple):
     """What one run of the module came to.
 
     Attributes:
-        code: 0 if it went to the end, or why not, see `STOPS`.
+        code: 0 if it went to the end, or why not, see `STOPS`; None if the module does not
+            say.
         svg: The SVG with the progress that it can be resumed from.
         seconds: How long the plot takes, by the module's estimate.
-        travelled: How far the pen moves above the paper, in m.
+        drawn: How far the pen moves on the paper, in mm.
+        travelled: How far it moves above, in mm.
         lifts: How often the pen is lifted.
     """
 
-    code: int
+    code: int | None
     svg: str
     seconds: float
+    drawn: float
     travelled: float
     lifts: int
 
@@ -115,6 +190,20 @@ class AxiDraw:
     options: Mapping[str, Any]
     config: Path | None = None
 
+    @cached_property
+    def maker(self) -> Maker:
+        """The module that drives it.
+
+        Raises:
+            AxiDrawError: There is none.
+        """
+        return find()
+
+    @cached_property
+    def _configured(self) -> Any:
+        """The module's object without a drawing, to look at its settings."""
+        return self._set_up(None)
+
     @property
     def model(self) -> int:
         """The number of the model, a key of `MODELS`.
@@ -122,12 +211,33 @@ class AxiDraw:
         Raises:
             AxiDrawError: The module is not there, or its configuration has another model.
         """
-        number = int(self._set_up(None).options.model)
-        if number not in MODELS:
+        number = int(self._configured.options.model)
+        if number not in self.maker.models:
             raise AxiDrawError(f"the configuration says model {number}; give --model.")
         return number
 
-    def run(self, svg: str, mode: str = "plot", *, preview: bool = False) -> Run:
+    @property
+    def travel(self) -> tuple[float, float]:
+        """How far it reaches along the long side and the short one, in mm, as configured."""
+        model = MODELS[self.model]
+        x, y = (
+            float(getattr(self._configured.params, f"{axis}_travel_{model.key}", usual))
+            for axis, usual in zip("xy", model.inches, strict=True)
+        )
+        return INCH * x, INCH * y
+
+    @property
+    def rotates(self) -> bool:
+        """Whether a page that is taller than wide is turned onto the bed."""
+        return bool(self._configured.options.auto_rotate)
+
+    def setting(self, name: str) -> int:
+        """Return one of the module's options, as configured."""
+        return int(getattr(self._configured.options, name))
+
+    def run(
+        self, svg: str, mode: str = "plot", *, preview: bool = False, **options: Any
+    ) -> Run:
         """Plot, resume (`res_plot`), or move the carriage home (`res_home`).
 
         Ctrl-C stops the plot as the pause button does, with the pen up, and returns.
@@ -136,6 +246,7 @@ class AxiDraw:
             svg: The drawing; to resume or to go home, the one that the last run returned.
             mode: One of the module's modes.
             preview: Whether to find out how long it takes instead, without the machine.
+            options: Other values of the module's options for this run.
 
         Raises:
             AxiDrawError: The module failed; the pen has been lifted where that was possible.
@@ -143,6 +254,8 @@ class AxiDraw:
         ad = self._set_up(svg)
         ad.options.mode = mode
         ad.options.preview = preview
+        for name, value in options.items():
+            setattr(ad.options, name, value)
         ad.keyboard_pause = not preview
         try:
             with _interrupts_restored():
@@ -152,58 +265,194 @@ class AxiDraw:
                 self.lift()
             if isinstance(error, Exception):
                 raise AxiDrawError(
-                    f"pyaxidraw failed: {error or type(error).__name__}"
+                    f"{self.maker.package} failed: {error or type(error).__name__}"
                 ) from error
             raise
-        travelled = ad.distance_total - ad.distance_pendown
-        return Run(ad.errors.code, output, ad.time_estimate, travelled, ad.pen_lifts)
+        # NextDraw's documentation does not promise all of these.
+        code = getattr(getattr(ad, "errors", None), "code", None)
+        seconds = getattr(ad, "time_estimate", 0.0)
+        drawn = getattr(ad, "distance_pendown", 0.0)
+        travelled = getattr(ad, "distance_total", drawn) - drawn
+        lifts = getattr(ad, "pen_lifts", 0)
+        return Run(code, output, seconds, 1000 * drawn, 1000 * travelled, lifts)
 
     def lift(self) -> None:
         """Lift the pen, if the machine answers."""
-        with contextlib.suppress(Exception), _interrupts_restored():
-            ad = self._set_up(None)
-            ad.options.mode = "manual"
-            ad.options.manual_cmd = "raise_pen"
-            ad.plot_run()
+        with contextlib.suppress(Exception):
+            self.by_hand("raise_pen")
+
+    def by_hand(self, command: str, **options: Any) -> None:
+        """Do one of the things that the module does without a drawing.
+
+        Args:
+            command: Such as ``raise_pen``, ``lower_pen``, ``walk_mmx`` or ``walk_home``.
+            options: Values of the module's options.
+
+        Raises:
+            AxiDrawError: The module failed, or there is no machine.
+        """
+        mode, option = self.maker.by_hand
+        ad = self._set_up(None)
+        for name, value in {"mode": mode, option: command, **options}.items():
+            setattr(ad.options, name, value)
+        try:
+            with _interrupts_restored():
+                ad.plot_run()
+        except Exception as error:
+            raise AxiDrawError(
+                f"{self.maker.package} failed: {error or type(error).__name__}"
+            ) from error
+        code = getattr(getattr(ad, "errors", None), "code", 0)
+        if code:
+            raise AxiDrawError(STOPS.get(code, f"stopped with the module's code {code}"))
+
+    def walk(self, way: complex) -> None:
+        """Move the carriage, pen up.
+
+        Args:
+            way: Along the long side and the short one, x + iy in mm.
+
+        Raises:
+            AxiDrawError: The module failed, or the carriage has not moved so far.
+        """
+        self.by_hand("raise_pen")
+        for command, part in (("walk_mmx", complex(way.real)), ("walk_mmy", 1j * way.imag)):
+            if abs(part) <= TOLERANCE:
+                continue
+            before = self.look()
+            self.by_hand(command, dist=part.real or part.imag)
+            after = self.look()
+            if before and after and before.place is not None and after.place is not None:
+                ways = (after.place, after.place - before.place)  # the count may begin anew
+                if min(abs(each - part) for each in ways) > 1:
+                    raise AxiDrawError("the carriage did not go where it was sent")
+
+    def look(self) -> ebb.Board | None:
+        """Ask the board for its power and its place; None if it does not answer."""
+        return ebb.look(self.options.get("port"))
 
     def _set_up(self, svg: str | None) -> Any:
         """Return the module's object; a new one, for it keeps the last drawing."""
-        ad = load().AxiDraw()
-        if not hasattr(ad, "errors"):
+        maker = self.maker
+        ad = getattr(_imported(maker), maker.name)()
+        if maker.package == "pyaxidraw" and not hasattr(ad, "errors"):
             raise AxiDrawError(
-                f"pyaxidraw is older than 3.9; install {ARCHIVE} with --upgrade"
+                f"pyaxidraw is older than 3.9; install {maker.archive} with --upgrade"
             )
         try:
             ad.plot_setup(svg)
             if self.config is not None:
-                ad.load_config(str(self.config))
+                _configure(ad, self.config)
         except (Exception, SystemExit) as error:
-            raise AxiDrawError(f"pyaxidraw does not start: {_words(error)}") from error
+            raise AxiDrawError(f"{maker.package} does not start: {_words(error)}") from error
+        if hasattr(getattr(ad, "params", None), "clip_to_page"):
+            ad.params.clip_to_page = (
+                False  # it was checked, and clipping loses what is on edges
+            )
         for name, value in {**FIXED, **self.options}.items():
             setattr(ad.options, name, value)
         return ad
 
 
-def load() -> Any:
-    """Import the maker's module.
+def _configure(ad: Any, path: Path) -> None:
+    """Load a configuration file over the module's own values, for it wants all of them."""
+    kinds = (bool, int, float, str, tuple, list, dict, type(None))
+    own = {
+        name: value
+        for name, value in vars(ad.params).items()
+        if not name.startswith("_") and isinstance(value, kinds)
+    }
+    text = "".join(f"{name} = {value!r}\n" for name, value in own.items())
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / path.name
+        whole.write_text(f"{text}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+        ad.load_config(str(whole))
+
+
+def find() -> Maker:
+    """Return the maker's module that is installed: `nextdraw` only where it is the only one.
 
     Raises:
-        AxiDrawError: It is not installed, or broken.
+        AxiDrawError: None is, or it is broken.
     """
-    try:
-        return importlib.import_module("pyaxidraw.axidraw")
-    except ModuleNotFoundError as error:
-        if error.name != "pyaxidraw":
-            raise AxiDrawError(f"pyaxidraw does not load: {error}") from error
-        raise AxiDrawError(
-            "the AxiDraw's maker offers the module pyaxidraw, which is not installed: "
-            f"`python -m pip install {ARCHIVE}` does that (see {DOCUMENTATION})"
-        ) from error
+    missing = None
+    for maker in MAKERS:
+        try:
+            _imported(maker)
+        except ModuleNotFoundError as error:
+            if error.name != maker.package:
+                raise AxiDrawError(f"{maker.package} does not load: {error}") from error
+            missing = error
+        else:
+            return maker
+    first = MAKERS[0]
+    raise AxiDrawError(
+        "the AxiDraw's maker offers the module pyaxidraw, which is not installed: "
+        f"`python -m pip install {first.archive}` does that (see {first.documentation}); a "
+        "NextDraw needs the module nextdraw, from its maker, too"
+    ) from missing
+
+
+def _imported(maker: Maker) -> Any:
+    return importlib.import_module(maker.module)
 
 
 def _words(error: BaseException) -> str:
     """Return an error's message on one line, or its name."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def model_number(text: str, maker: Maker) -> int:
+    """Return the number of a model that was given by its number or its name.
+
+    Raises:
+        AxiDrawError: There is no such model, or there are several.
+    """
+    numbers = [n for n in maker.models if text.strip() == str(n)]
+    if not numbers:
+        wanted = text.casefold().replace(" ", "")
+        numbers = [
+            n for n in maker.models if wanted in MODELS[n].names.casefold().replace(" ", "")
+        ]
+    if len(numbers) != 1:
+        known = "; ".join(f"{n}: {MODELS[n].names}" for n in maker.models)
+        what = "several models" if numbers else "no model"
+        raise AxiDrawError(
+            f"--model: {text!r} is {what} of {maker.package}, there are {known}."
+        )
+    return numbers[0]
+
+
+def to_svg(strokes: Sequence[Stroke], page: tuple[float, float], name: str) -> str:
+    """Write one layer for the module.
+
+    In inches, the module's own unit: it keeps few digits of the scale of a document, which in
+    any other unit moves the page's far edges, and cuts off what is on them.
+
+    Args:
+        strokes: Points x + iy in mm.
+        page: Width and height in mm.
+        name: The layer's name, in which the module reads its wishes.
+    """
+    width, height = (side / INCH for side in page)
+    root = ET.Element(
+        "svg",
+        {
+            "xmlns": SVG,
+            "xmlns:inkscape": INKSCAPE,
+            "width": f"{width:.10f}in",
+            "height": f"{height:.10f}in",
+            "viewBox": f"0 0 {width:.10f} {height:.10f}",
+        },
+    )
+    layer = {"inkscape:groupmode": "layer", "inkscape:label": name, "fill": "none"}
+    group = ET.SubElement(root, "g", {**layer, "stroke": "#000000"})
+    for stroke in strokes:
+        x = (stroke.real / INCH).clip(0, width)
+        y = (stroke.imag / INCH).clip(0, height)
+        points = " ".join(f"{a:.10f},{b:.10f}" for a, b in zip(x, y, strict=True))
+        ET.SubElement(group, "polyline", {"points": points})
+    return ET.tostring(root, encoding="unicode")
 
 
 def on_the_bed(
@@ -230,130 +479,28 @@ def excess(points: NDArray[np.complex128], size: tuple[float, float]) -> float:
     return max(0.0, *(float(side.max()) for side in beyond))
 
 
-class Record:
-    """What has been plotted of a drawing, in files beside it.
-
-    The job file tells which layers are finished. The layer that was being plotted has an SVG
-    of its own, the one that the module returned when it stopped. A layer is marked in the job
-    file before its plot begins (`Progress.finishing`), so that one that was cut off without
-    such an SVG is known, and not drawn over.
-    """
-
-    def __init__(self, file: JobFile) -> None:
-        """Read the job file.
-
-        Raises:
-            JobError: It is not a job file, or cannot be read.
-        """
-        self._file = file
-        self._jobs = file.load()
-
-    def require_begun(self) -> None:
-        """Refuse to go on where nothing was begun: it might be drawn over what is there.
-
-        Raises:
-            JobError: There is no job file.
-        """
-        if not self._jobs:
-            raise JobError(
-                f"no plot was stopped here, there is no {self._file.path}; plot without "
-                "--resume."
-            )
-
-    def progress(self, job: Job) -> Progress | None:
-        """Return how far this very job got, None if it was never begun.
-
-        Raises:
-            JobError: What was begun under the job's name is another drawing.
-        """
-        progress = self._jobs.get(key(job))
-        if progress and progress.fingerprint != job.fingerprint:
-            raise JobError(
-                f"{job.layers[0]} is not the drawing that {self._file.path} knows; run the "
-                "line that was stopped, or plot without --resume."
-            )
-        return progress
-
-    def stopped(self, job: Job) -> str | None:
-        """Return the SVG that an unfinished job is resumed from, None if it was never begun.
-
-        Raises:
-            JobError: The job was begun, but it is not known how far it got.
-        """
-        progress = self.progress(job)
-        if progress is None or progress.complete:
-            return None
-        try:
-            if progress.finishing:
-                raise FileNotFoundError
-            return self._svg(job).read_text(encoding="utf-8")
-        except OSError as error:
-            raise JobError(
-                f"{job.layers[0]} was cut off, and nothing tells how far it got; without "
-                "--resume it is plotted from its beginning, `-l` chooses layers."
-            ) from error
-
-    def is_stopped(self, job: Job) -> bool:
-        """Tell whether a plot of this very job has begun and is not finished."""
-        progress = self._jobs.get(key(job))
-        return (
-            progress is not None
-            and progress.fingerprint == job.fingerprint
-            and not progress.complete
-        )
-
-    def forget(self, layers: set[int]) -> None:
-        """Know nothing more of layers that are to be plotted anew, once a job begins."""
-        self._jobs = {
-            name: progress
-            for name, progress in self._jobs.items()
-            if name not in map(str, layers)
-        }
-
-    def begin(self, job: Job) -> None:
-        """Note that a job is being plotted."""
-        self._before = self._file.load()
-        self._save(job, Progress(job.fingerprint, job.count, finishing=True))
-
-    def undo(self) -> None:
-        """Note that the last job that began did not begin after all."""
-        self._jobs = self._before
-        self._file.save(self._jobs)
-
-    def stop(self, job: Job, svg: str) -> None:
-        """Keep what a job is resumed from."""
-        path = self._svg(job)
-        try:
-            write_whole(path, svg)
-        except OSError as error:
-            raise JobError(f"cannot write {path}: {error.strerror}.") from error
-        self._save(job, Progress(job.fingerprint, job.count))
-
-    def finish(self, job: Job) -> None:
-        """Note that a job is drawn."""
-        self._save(job, Progress(job.fingerprint, job.count, drawn=job.count))
-        self._svg(job).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Remove the job file if nothing is left to draw."""
-        if all(progress.complete for progress in self._jobs.values()):
-            self._jobs.clear()
-            self._file.save(self._jobs)
-
-    def _save(self, job: Job, progress: Progress) -> None:
-        self._jobs[key(job)] = progress
-        self._file.save(self._jobs)
-
-    def _svg(self, job: Job) -> Path:
-        stem = self._file.path.name.removesuffix(".job.json")
-        return self._file.path.with_name(f"{stem}.{key(job)}.axidraw.svg")
-
-
 @contextlib.contextmanager
 def _interrupts_restored() -> Iterator[None]:
-    """Give Ctrl-C back its meaning: the module keeps it for itself."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Give Ctrl-C back its meaning: the module keeps it for itself.
+
+    Beside the main thread, where signals cannot be taken, it is kept from trying.
+    """
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        return
+    take = signal.signal
+
+    def take_if_possible(number: int, handler: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            return take(number, handler)
+        return signal.getsignal(number)
+
+    signal.signal = take_if_possible  # type: ignore[assignment]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal = take

@@ -153,6 +153,9 @@ class Progress:
         offset: What the machine was last seen to add for its own coordinates, in mm.
         lost: Whether the machine has stopped in a way that may have cost it its place.
         setup: What must not change before the rest is drawn, such as a model.
+        span: The least and the most that has been drawn, in mm, by a plot that counts so.
+        base: Where in the drawing the file begins that it is resumed from, in mm.
+        homed: Whether the machine was sent home since.
     """
 
     fingerprint: str
@@ -163,6 +166,9 @@ class Progress:
     offset: Place | None = None
     lost: bool = False
     setup: str = ""
+    span: tuple[float, float] = (0.0, 0.0)
+    base: float = 0.0
+    homed: bool = False
 
     @classmethod
     def read(cls, record: Any) -> Progress:
@@ -172,13 +178,14 @@ class Progress:
             ValueError, TypeError, KeyError, AttributeError: It is nothing that was saved.
         """
         record = dict(record)
-        for name in ("position", "offset"):
-            if record.get(name) is not None:
-                x, y, z = record[name]
-                record[name] = (x, y, z)
-                if not all(type(c) in (int, float) and math.isfinite(c) for c in (x, y, z)):
+        for name, count in (("position", 3), ("offset", 3), ("span", 2)):
+            if record.get(name) is not None or (name == "span" and name in record):
+                record[name] = numbers = tuple(record[name])
+                if len(numbers) != count or not all(map(_is_number, numbers)):
                     raise ValueError
         progress = cls(**record)
+        if not _is_number(progress.base):
+            raise ValueError
         kinds = {"str": str, "int": int, "bool": bool}
         for field in fields(cls):
             kind = kinds.get(str(field.type))
@@ -192,6 +199,10 @@ class Progress:
     def complete(self) -> bool:
         """Whether everything is drawn."""
         return self.drawn == self.strokes
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 class JobFile:

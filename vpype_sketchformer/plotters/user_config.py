@@ -10,13 +10,13 @@ from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.plotters.job import JobError
 
 
-def table(profile: str, values: Mapping[str, float]) -> str:
-    """Return the lines that make values the defaults of one of gwrite's profiles."""
-    lines = [f"[gwrite.{profile}.default_values]"]
-    return "\n".join([*lines, *(f"{name} = {value:g}" for name, value in values.items())])
+def table(name: str, values: Mapping[str, float]) -> str:
+    """Return the lines of a table with numbers, such as ``gwrite.grbl_z.default_values``."""
+    lines = [f"[{name}]"]
+    return "\n".join([*lines, *(f"{key} = {value:g}" for key, value in values.items())])
 
 
-def keep(path: Path, profile: str, values: Mapping[str, float]) -> None:
+def keep(path: Path, name: str, values: Mapping[str, float]) -> None:
     """Append the table to a configuration file, which keeps all that it has.
 
     Raises:
@@ -24,7 +24,7 @@ def keep(path: Path, profile: str, values: Mapping[str, float]) -> None:
     """
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        added = f"{text.rstrip()}\n\n{table(profile, values)}\n".lstrip()
+        added = f"{text.rstrip()}\n\n{table(name, values)}\n".lstrip()
         tomllib.loads(text)
         tomllib.loads(added)
         write_whole(path.resolve(), added)  # it may be a link, which stays

@@ -8,6 +8,11 @@ An option that the documentation does not have, or a value outside its range, is
 It shows that a caller keeps to that interface and what reaches the machine, through the
 maker's own serial library (`plotink`); it shows nothing about the maker's program itself: no
 acceleration, no curves, no reordering, and its times are rough. Nothing of it is copied.
+
+Where the program 3.9.7 was seen to do what one would not expect, the stub does that too: it
+keeps six digits of the scale and then clips to the page; it goes on counting for a while when
+the cable is out; `load_config` replaces every parameter, so that a partial file fails; low
+voltage is no error; signals are taken even for a preview.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import shapely
 from plotink import ebb_motion, ebb_serial
 
 __version__ = "3.9.6 (stub)"
@@ -28,7 +34,11 @@ PERCENT, SPEED, FLAG, ANY = range(101), range(1, 111), (False, True), None
 #: Option: default, allowed values.
 OPTIONS = {
     "mode": ("plot", ("plot", "layers", "res_plot", "res_home", "manual")),
-    "manual_cmd": ("fw_version", ("fw_version", "raise_pen", "lower_pen")),
+    "manual_cmd": (
+        "fw_version",
+        ("fw_version", "raise_pen", "lower_pen", "walk_mmx", "walk_mmy"),
+    ),
+    "dist": (1.0, ANY),
     "model": (1, range(1, 8)),
     "port": (None, ANY),
     "port_config": (0, range(4)),
@@ -42,6 +52,7 @@ OPTIONS = {
     "speed_penup": (75, SPEED),
     "accel": (75, range(1, 101)),
     "const_speed": (False, FLAG),
+    "penlift": (1, range(1, 4)),
     "auto_rotate": (True, FLAG),
     "reordering": (0, range(5)),
     "random_start": (False, FLAG),
@@ -54,16 +65,21 @@ OPTIONS = {
     "digest": (0, range(3)),
 }
 
-#: Travel in mm, by model.
+#: Travel in inches, by what the configuration calls the models.
 TRAVEL = {
-    1: (300, 218),
-    2: (430, 297),
-    3: (595, 218),
-    4: (160, 101.6),
-    5: (864, 594),
-    6: (594, 432),
-    7: (190, 140),
+    "default": (11.81, 8.58),
+    "V3A3": (16.93, 11.69),
+    "V3XLX": (23.42, 8.58),
+    "MiniKit": (6.30, 4.00),
+    "SEA1": (34.02, 23.39),
+    "SEA2": (23.39, 17.01),
+    "V3B6": (7.48, 5.51),
 }
+
+#: How long one move is at most, in mm.
+SLICE = 8.0
+#: How many moves go to a port that is gone before that is noticed.
+DEAD_MOVES = 3
 
 STEPS = 80  # to the millimetre
 FULL_SPEED = 8.6979 * 25.4 / 110  # mm/s for one percent
@@ -78,17 +94,31 @@ UNITS = {"mm": 1.0, "cm": 10.0, "in": 25.4, "px": 25.4 / 96, "": 25.4 / 96}
 class Options:
     """The options, as `plot_setup` leaves them."""
 
-    def __init__(self) -> None:
-        for name, (default, _) in OPTIONS.items():
+    def __init__(self, table: dict) -> None:
+        vars(self)["_table"] = table
+        for name, (default, _) in table.items():
             setattr(self, name, default)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in OPTIONS:
+        if name not in self._table:
             raise AttributeError(f"the documentation has no option {name}")
-        allowed = OPTIONS[name][1]
+        allowed = self._table[name][1]
         if allowed is not ANY and (value not in allowed or isinstance(value, float)):
             raise ValueError(f"{name} cannot be {value!r}")
         super().__setattr__(name, value)
+
+
+class Params:
+    """The configuration: the defaults of the options and what else there is."""
+
+    def __init__(self, table: dict, travel: dict) -> None:
+        for name, (default, _) in table.items():
+            if name not in ("mode", "manual_cmd", "utility_cmd", "port", "layer", "preview"):
+                setattr(self, name, default)
+        self.clip_to_page = True
+        for name, (x, y) in travel.items():
+            setattr(self, f"x_travel_{name}", x)
+            setattr(self, f"y_travel_{name}", y)
 
 
 class Errors:
@@ -105,30 +135,41 @@ class Stop(Exception):
 class AxiDraw:
     """The plot context, for the strokes and layers that an SVG of vpype's has."""
 
+    table = OPTIONS
+    travel = TRAVEL
+    #: The mode that moves by hand, and the option that says what.
+    by_hand = ("manual", "manual_cmd")
+
     def __init__(self) -> None:
         self.errors = Errors()
         self.keyboard_pause = False
         self.time_estimate = self.distance_pendown = self.distance_total = 0.0
         self.pen_lifts = 0
         self.fw_version_string = None
+        self.params = Params(self.table, self.travel)
 
     def plot_setup(self, svg_input: str | None = None) -> None:
         """Begin: parse the SVG, set the options to their defaults."""
-        self.options = Options()
+        self.options = Options(self.table)
         self._svg = ET.fromstring(svg_input) if svg_input else None
 
     def load_config(self, path: str) -> None:
-        """Read options from a configuration file."""
+        """Take all parameters, and the options, from a configuration file."""
         found: dict[str, object] = {}
         exec(Path(path).read_text(), found)
-        for name in OPTIONS.keys() & found.keys():
-            setattr(self.options, name, found[name])
+        expected = vars(self.params)
+        self.params = Params.__new__(Params)
+        self.params.__dict__.update(found)
+        for name in expected:
+            value = getattr(self.params, name)  # one that is missing fails here
+            if name in self.table:
+                setattr(self.options, name, value)
 
     def plot_run(self, output: bool = False) -> str | None:
         """Do what the options say."""
         self._interrupted = self._down = False
-        if self.keyboard_pause:
-            signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGINT, self._interrupt)
+        self._unanswered = 0
         self.errors.code = 0
         self.time_estimate = self.distance_pendown = self.distance_total = 0.0
         self.pen_lifts = 0
@@ -162,7 +203,8 @@ class AxiDraw:
     def _run(self) -> None:
         self._set_pen(self.options.pen_pos_down)
         self._raise()
-        if self.options.mode == "manual":
+        if self.options.mode == self.by_hand[0]:
+            self._walk()
             return
         self._command("EM,1,1")
         done = 0.0
@@ -187,6 +229,19 @@ class AxiDraw:
         self._raise()
         self._move(CORNER)
         self._progress = -1
+
+    def _walk(self) -> None:
+        command = getattr(self.options, self.by_hand[1])
+        if command == "lower_pen":
+            self._lower()
+        axis = {"walk_mmx": 0, "walk_mmy": 1}.get(command)
+        if axis is None:
+            return
+        self._command("EM,1,1")
+        self._offset, self._speed = [0, 0], 2000.0
+        way = [0.0, 0.0]
+        way[axis] = self.options.dist
+        self._move((way[0], way[1]))
 
     def _plot_layer(self, label: str, strokes: list[list[tuple[float, float]]]) -> None:
         pause, number, controls = re.match(
@@ -236,21 +291,35 @@ class AxiDraw:
             for side in ("width", "height")
         )
         width, height = float(width) * UNITS[width_unit], float(height) * UNITS[unit]
-        scale = width / float(root.get("viewBox").split()[2])
+        scale = width / 25.4 / float(root.get("viewBox").split()[2])
+        scale = 25.4 * round(scale, 6)  # so many digits are kept
         turned = self.options.auto_rotate and height > width
-        limit = TRAVEL[self.options.model]
+        bounds = [25.4 * side for side in self._travel()]
         page = (height, width) if turned else (width, height)
+        if self.params.clip_to_page:
+            bounds = [min(a, b) for a, b in zip(bounds, page, strict=True)]
 
         def place(x: float, y: float) -> tuple[float, float]:
-            x, y = (y * scale, width - x * scale) if turned else (x * scale, y * scale)
-            return tuple(
-                min(max(c, 0.0), p, t) for c, p, t in zip((x, y), page, limit, strict=True)
-            )
+            return (y * scale, width - x * scale) if turned else (x * scale, y * scale)
+
+        def clipped(points: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+            line = shapely.LineString([place(*point) for point in points])
+            inside = (-1e-6, -1e-6, bounds[0] + 1e-6, bounds[1] + 1e-6)
+            if shapely.box(*inside).covers(line):
+                return [list(line.coords)]
+            parts = shapely.get_parts(shapely.line_merge(line & shapely.box(*inside)))
+            return [list(part.coords) for part in parts if part.length]
 
         for group in root.iter(f"{SVG}g"):
             label = group.get(f"{INKSCAPE}label", "")
             if group.get(f"{INKSCAPE}groupmode") == "layer" and not label.startswith("%"):
-                yield label, [[place(*p) for p in _points(shape)] for shape in group]
+                yield label, [part for shape in group for part in clipped(_points(shape))]
+
+    def _travel(self) -> tuple[float, float]:
+        name = list(self.travel)[self.options.model - 1]
+        return getattr(self.params, f"x_travel_{name}"), getattr(
+            self.params, f"y_travel_{name}"
+        )
 
     def _set_pen(self, down: int) -> None:
         low, high = SERVO
@@ -269,6 +338,14 @@ class AxiDraw:
         self.time_estimate += 0.3
 
     def _move(self, to: tuple[float, float]) -> None:
+        (x, y), (u, v) = self._at, to
+        count = max(1, math.ceil(math.dist(self._at, to) / SLICE))
+        for number in range(1, count):
+            share = number / count
+            self._move_slice((x + share * (u - x), y + share * (v - y)))
+        self._move_slice(to)
+
+    def _move_slice(self, to: tuple[float, float]) -> None:
         self._check()
         length = math.dist(self._at, to)
         speed = self._speed if self._down else self.options.speed_penup * FULL_SPEED
@@ -293,7 +370,10 @@ class AxiDraw:
             return
         button = ebb_motion.QueryPRGButton(self._port, False)
         if not button:
-            raise Stop(104)
+            self._unanswered += 1
+            if self._unanswered > DEAD_MOVES:
+                raise Stop(104)
+            return
         if button.startswith("1"):
             raise Stop(102)
         if self._interrupted:
