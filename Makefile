@@ -4,6 +4,7 @@
 # and for those who work on it:
 #   make quick   lint, and the tests that are done in a minute
 #   make lint, make format, make bench, make docs, make coverage
+#   make fuzz    tens of thousands of hostile inputs; COUNT=500 for so many of each kind
 PYTHON ?= python3
 PACKAGE := pyproject.toml $(shell find vpype_sketchformer -name '*.py' -o -name '*.safetensors')
 DEV := .venv-test/bin
@@ -13,7 +14,7 @@ PARALLEL := -n auto --dist loadfile
 QUICK := tests/test_sketch.py tests/layout tests/model/test_sampling.py \
 	tests/model/test_transformer.py tests/training/test_download.py tests/test_docs.py
 
-.PHONY: sheet test lint format quick bench docs coverage
+.PHONY: sheet test lint format quick bench docs coverage fuzz
 
 sheet: .venv/ready
 	.venv/bin/vpype sketchgen -n 20 --class cat grid 5 4 linesort write out.svg
@@ -45,6 +46,11 @@ docs: .venv-test/ready
 
 coverage: .venv-test/ready
 	$(PYTEST) $(PARALLEL) --ignore tests/benchmarks --cov --cov-report term --cov-report xml
+
+# With atheris, where it can be had, inputs are bred for reaching new code as well.
+fuzz: .venv-test/ready
+	-$(DEV)/pip install --quiet atheris
+	$(DEV)/python -m tests.hostile.fuzz $(or $(COUNT),10000)
 
 # What an artist has: the plug-in alone, without torch.
 .venv/ready: $(PACKAGE)

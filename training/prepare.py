@@ -15,6 +15,7 @@ from training import Refusal
 from training.data import dataset
 from training.data.dataset import SPLITS, Dataset, DatasetError, Drawing
 from training.data.readers import READERS, ReaderError, Skipped, read
+from vpype_sketchformer.wording import plain
 
 #: What Google asks to be written beside the data.
 QUICKDRAW = "Quick, Draw! dataset by Google, Inc., CC BY 4.0"
@@ -53,7 +54,7 @@ class Preparation:
         total = sum(path.stat().st_size for path in paths)
         with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
             for path in paths:
-                bar.set_description(path.stem, refresh=False)
+                bar.set_description(plain(path.stem), refresh=False)
                 yield from self._from_file(path)
                 bar.update(path.stat().st_size)
 
@@ -96,7 +97,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
             below = [file for file in path.rglob("*") if file.suffix.lower() in READERS]
             for file in below:
                 if not file.exists():
-                    click.echo(f"{file}: a link that leads nowhere, skipped", err=True)
+                    click.echo(plain(f"{file}: a link that leads nowhere, skipped"), err=True)
             below = [file for file in below if file.is_file()]
             if not below:
                 raise ReaderError(f"{path}: no {' or '.join(READERS)} files in this folder")

@@ -16,6 +16,7 @@ from vpype_sketchformer.plotters import gcode
 from vpype_sketchformer.plotters.job import Job, JobError, JobFile
 from vpype_sketchformer.plotters.operator import DeclinedError
 from vpype_sketchformer.units import MM
+from vpype_sketchformer.wording import plain
 
 if TYPE_CHECKING:
     from vpype_sketchformer.commands.support.terminal import Terminal
@@ -30,7 +31,7 @@ def _list_ports(ctx: click.Context, param: click.Parameter, value: bool) -> None
 
     ports = sorted(list_ports.comports())
     for port in ports:
-        click.echo(f"{port.device}  {port.description}")
+        click.echo(plain(f"{port.device}  {port.description}"))
     if not ports:
         click.echo("grbl: no serial port was found", err=True)
     ctx.exit()

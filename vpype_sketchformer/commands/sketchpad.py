@@ -20,6 +20,7 @@ from vpype_sketchformer.commands.support.document import Run, add, note
 from vpype_sketchformer.commands.support.parameters import evaluate, require
 from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand, layers_around
 from vpype_sketchformer.sketch import Sketch
+from vpype_sketchformer.wording import plain
 
 if TYPE_CHECKING:
     from vpype_sketchformer.sketchpad.pad import Pad
@@ -249,7 +250,7 @@ async def _draw(
     finally:
         await session.close()
     if not finished and session.pad.strokes:
-        click.echo(f"sketchpad: the drawing is kept in {shelf.path}", err=True)
+        click.echo(f"sketchpad: the drawing is kept in {plain(shelf.path)}", err=True)
     return session.pad, session.way, finished
 
 

@@ -383,12 +383,14 @@ class Transformer:
         """The class of a drawing of which no class is told."""
         return len(self.weights["start.weight"]) - 1
 
+    @np.errstate(over="ignore", invalid="ignore")  # the heads look at what comes of it
     def embed_start(self, conditions: Conditions) -> Array:
         """Embed the start token under n conditions, (n, width)."""
         w = self.weights
         start = w["start.weight"][conditions.labels] + w["strokes.weight"][conditions.strokes]
         return start + w["quality.weight"][conditions.quality]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def embed_points(
         self, conditions: Conditions, features: Array, pens: NDArray[np.intp]
     ) -> Array:
@@ -398,7 +400,7 @@ class Transformer:
         told = w["label.weight"][conditions.labels] + w["quality.weight"][conditions.quality]
         return points + told[:, None]
 
-    @np.errstate(over="ignore", invalid="ignore")  # the heads look at what comes of it
+    @np.errstate(over="ignore", invalid="ignore")
     def forward(self, x: Array, cache: Cache) -> Array:
         """Run the blocks on the next T positions of every row.
 

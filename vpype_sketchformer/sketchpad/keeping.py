@@ -15,6 +15,9 @@ from vpype_sketchformer.sketchpad.pad import Pad, PadError, parse
 
 #: Pages that stay; older ones go when a new one begins.
 PAGES = 30
+#: The largest file that is read, in bytes, and how many brackets and quotes it may have: more
+#: than any page, and few enough to take little memory.
+LARGEST, MOST_PARTS = 24 * 2**20, 500_000
 NAME = re.compile(r"\d{4}-\d{2}-\d{2}-\d{6}-[0-9a-f]{4}")
 
 
@@ -80,7 +83,7 @@ class Shelf:
             return None
         path = self._path(name)
         try:
-            return Kept(name, path.stat().st_mtime, Pad.from_json(parse(path.read_bytes())))
+            return Kept(name, path.stat().st_mtime, Pad.from_json(parse(_content(path))))
         except (OSError, PadError):
             return None
 
@@ -91,6 +94,21 @@ class Shelf:
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
+
+
+def _content(path: Path) -> bytes:
+    """Read a page's file, if it can be one: whatever is in it, memory stays bounded.
+
+    Raises:
+        OSError: It cannot be read; the same for PadError.
+    """
+    if not path.is_file():  # reading a pipe might never end
+        raise PadError("that is no file.")
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST or sum(map(content.count, (b"[", b"{", b'"'))) > MOST_PARTS:
+        raise PadError("that is too large for a page.")
+    return content
 
 
 def as_text(pad: Pad) -> str:

@@ -14,6 +14,7 @@ import click
 
 from vpype_sketchformer.commands.support.keys import Keys
 from vpype_sketchformer.plotters.operator import DeclinedError, duration
+from vpype_sketchformer.wording import plain
 
 #: How often the progress bar is drawn, in s.
 REFRESH = 0.2
@@ -41,7 +42,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        click.echo(f"{self.command}: {text}", err=True)
+        click.echo(f"{self.command}: {plain(text)}", err=True)
 
     def confirm(self, question: str) -> bool:
         """Ask a question."""

@@ -1,0 +1,47 @@
+"""Whatever is in a file, it ends in success or in one line, and takes little time and memory.
+
+A few hundred of the inputs that `make fuzz` makes tens of thousands of, those that broke
+something once among them; `worker` says what is looked at.
+"""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.hostile.fuzz import watch
+from tests.hostile.inputs import KINDS, NAMES
+from vpype_sketchformer.wording import is_name, plain
+
+COUNTS = {"model": 160, "npz": 60, "svg": 50, "ndjson": 40, "page": 40, "dataset": 70}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_input_ends_well(kind: str) -> None:
+    assert watch(kind, 1, COUNTS[kind]) == ""
+
+
+def test_the_watch_sees_what_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.hostile.fuzz.MEMORY", 2**20)
+    assert "MiB" in watch("page", 1, 5)
+
+
+def test_text_from_outside_is_one_printable_line() -> None:
+    rng = random.Random(1)
+    texts = [
+        *NAMES,
+        *("".join(map(chr, rng.choices(range(0x110000), k=9))) for _ in range(500)),
+    ]
+    for text in texts:
+        line = plain(text)
+        assert line.isprintable()
+        line.encode()
+        assert text.isprintable() is (line == text) or len(text) > 1000
+    assert plain("a\x1b[2Jb\n") == r"a\x1b[2Jb\n"
+    assert plain("Émile's 猫 / é") == "Émile's 猫 / é"
+
+
+def test_names_lead_nowhere() -> None:
+    assert {name for name in NAMES if is_name(name)} == {"%_name%", "<&\"'>", "é"}
+    assert is_name("The Eiffel Tower")
