@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ import click
 import vpype as vp
 import vpype_cli
 
+from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import PREFIX, page_is_free
 from vpype_sketchformer.commands.support.lettering import SIZE, check, extent, furnish, moved
-from vpype_sketchformer.commands.support.parameters import evaluate, require
+from vpype_sketchformer.commands.support.pipeline import PlacedCommand
 from vpype_sketchformer.units import CM
 
 if TYPE_CHECKING:
@@ -56,7 +57,24 @@ class _Entry:
     number: int | None = None
 
 
-@click.command()
+def _check(call: Call[Memory]) -> None:
+    """Refuse values outside their range, and letters that cannot be drawn."""
+    values = call.values
+    for name in ("margin", "gap", "apart"):
+        length = values[name]
+        call.require(
+            length is None or 0 <= length < math.inf, name, "the length must be 0 or more."
+        )
+    call.require(0 <= values["vary"] <= 2, "vary", "it is not between 0 and 2.")
+    size = values["size"]
+    call.require(
+        size is None or 0 < size < math.inf, "size", "the size must be greater than zero."
+    )
+    for name in ("title", "signature"):
+        check(call.ctx, name, values[name])
+
+
+@click.command(cls=PlacedCommand)
 @click.option(
     "-p",
     "--page-size",
@@ -119,8 +137,8 @@ class _Entry:
     metavar="FONT",
     help="Font of the lettering, one of vpype's, see `vpype text --help` (default: futural).",
 )
-@click.pass_context
-def flashsheet(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], None]:
+@processor(Memory, _check)
+def flashsheet(call: Call[Memory], document: vp.Document) -> vp.Document:
     """Lay out designs on flash sheets, numbered and signed.
 
     Takes whatever is in the pipeline. Each layer is a design; if there is but one layer, each
@@ -174,24 +192,10 @@ def flashsheet(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State
 
             vpype read drawings.svg flashsheet --apart 5mm gwrite sheet.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    return _flashsheet(ctx=ctx, given=given)
-
-
-@vpype_cli.global_processor
-@vpype_cli.pass_state
-def _flashsheet(
-    state: vpype_cli.State,
-    document: vp.Document,
-    *,
-    ctx: click.Context,
-    given: Mapping[str, Any],
-) -> vp.Document:
-    """Gather designs, pack them, and put them on pages."""
     from vpype_sketchformer.layout.packing import Caption, PackingError, pack
 
-    values = evaluate(state, ctx, given)
-    _check(ctx, values)
-    page = _page(ctx, document, values)
+    ctx, values = call.ctx, call.values
+    page = _page(call, document)
     entries = _entries(ctx, document, values["apart"])
     labels, seed = _labels(entries) if values["numbers"] else ([""] * len(entries), None)
     numbers = [vp.text_line(label, values["font"], SIZE) for label in labels]
@@ -226,35 +230,14 @@ def _flashsheet(
     return document
 
 
-def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
-    """Refuse values outside their range, and letters that cannot be drawn."""
-    for name in ("margin", "gap", "apart"):
-        length = values[name]
-        require(
-            length is None or 0 <= length < math.inf,
-            ctx,
-            name,
-            "the length must be 0 or more.",
-        )
-    require(0 <= values["vary"] <= 2, ctx, "vary", "it is not between 0 and 2.")
-    size = values["size"]
-    require(
-        size is None or 0 < size < math.inf, ctx, "size", "the size must be greater than zero."
-    )
-    for name in ("title", "signature"):
-        check(ctx, name, values[name])
-
-
-def _page(
-    ctx: click.Context, document: vp.Document, values: Mapping[str, Any]
-) -> tuple[float, float]:
+def _page(call: Call[Memory], document: vp.Document) -> tuple[float, float]:
     """Return width and height of the page, in the orientation asked for."""
-    size = values["page"]
+    size = call.values["page"]
     if size is None:
         free = page_is_free(document)
         size = vp.convert_page_size(DEFAULT_PAGE) if free else document.page_size
-    require(min(size) > 0, ctx, "page", "a sheet needs a page of a size, such as a4.")
-    return (max(size), min(size)) if values["landscape"] else size
+    call.require(min(size) > 0, "page", "a sheet needs a page of a size, such as a4.")
+    return (max(size), min(size)) if call.values["landscape"] else size
 
 
 def _entries(ctx: click.Context, document: vp.Document, apart: float | None) -> list[_Entry]:

@@ -5,22 +5,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.support.parameters import evaluate, require
+from vpype_sketchformer.commands.support.command import Call, Memory, processor
+from vpype_sketchformer.commands.support.pipeline import PlacedCommand
 from vpype_sketchformer.units import CM
 
 if TYPE_CHECKING:
     from vpype_sketchformer.oneline import Unbroken
 
 
-@click.command()
+def _check(call: Call[Memory]) -> None:
+    """Refuse lengths below 0."""
+    for name in ("tolerance", "max_bridge"):
+        length = call.values[name]
+        call.require(
+            length is None or 0 <= length < math.inf, name, "the length must be 0 or more."
+        )
+
+
+@click.command(cls=PlacedCommand)
 @click.option(
     "-t",
     "--tolerance",
@@ -48,8 +57,8 @@ if TYPE_CHECKING:
     default="all",
     help="Target layer(s) or 'all' (default: all).",
 )
-@click.pass_context
-def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], None]:
+@processor(Memory, _check)
+def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
     """Turn lines into one unbroken line for each drawing.
 
     The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
@@ -90,30 +99,9 @@ def oneline(ctx: click.Context, /, **given: Any) -> Callable[[vpype_cli.State], 
 
             vpype read drawing.svg oneline --smooth gwrite line.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    return _oneline(ctx=ctx, given=given)
-
-
-@vpype_cli.global_processor
-@vpype_cli.pass_state
-def _oneline(
-    state: vpype_cli.State,
-    document: vp.Document,
-    *,
-    ctx: click.Context,
-    given: Mapping[str, Any],
-) -> vp.Document:
-    """Turn the lines of layers into unbroken ones."""
     from vpype_sketchformer.oneline import Limits, StrokeError, unbroken
 
-    values = evaluate(state, ctx, given)
-    for name in ("tolerance", "max_bridge"):
-        length = values[name]
-        require(
-            length is None or 0 <= length < math.inf,
-            ctx,
-            name,
-            "the length must be 0 or more.",
-        )
+    values = call.values
     limits = Limits(values["tolerance"], values["max_bridge"])
     layers = [
         (lid, document.layers[lid])

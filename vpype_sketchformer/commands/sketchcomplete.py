@@ -7,9 +7,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -17,8 +17,8 @@ import vpype as vp
 import vpype_cli
 
 from vpype_sketchformer.commands.support import options
+from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import (
-    Run,
     add,
     extend_page,
     keeps_page_size,
@@ -26,8 +26,7 @@ from vpype_sketchformer.commands.support.document import (
     note,
     page_is_free,
 )
-from vpype_sketchformer.commands.support.parameters import evaluate, require
-from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand, layers_around
+from vpype_sketchformer.commands.support.pipeline import LayoutCommand, Place, layers_around
 from vpype_sketchformer.commands.support.progress import progress
 from vpype_sketchformer.layout.grid import SLACK, Sheet, SheetError, plan_around
 from vpype_sketchformer.units import CM, FLATNESS
@@ -55,10 +54,13 @@ GUESSES = 3
 
 
 @dataclass
-class _Run(Run):
-    """What one `sketchcomplete` keeps while the pipeline runs, however often it is run."""
+class _Memory(Memory):
+    """What `sketchcomplete` keeps.
 
-    command: ClassVar[str] = "sketchcomplete"
+    Attributes:
+        drawn: How many completions have been drawn with each seed.
+        layers: The layers that they lie on, by name.
+    """
 
     drawn: Counter[int] = field(default_factory=Counter)
     layers: dict[str, int] = field(default_factory=dict)
@@ -89,45 +91,6 @@ class _Run(Run):
         self.drawn[seed] += count
         return completion
 
-    def report(self, completion: Completion) -> None:
-        """Say what the drawing was taken for, and what is not as one would expect."""
-        if len(completion.ranking) > 1:
-            first, *others = (_percent(*guess) for guess in completion.ranking[: GUESSES + 1])
-            click.echo(
-                f"{self.command}: looks like {first}, else {', '.join(others)}",
-                err=True,
-            )
-        if completion.thinned:
-            self.warn(
-                "thinned",
-                "the drawing has more detail than the model can take in: it looked at a "
-                "simpler one; your lines stay as they are",
-            )
-        bare = sum(not sketch.strokes for sketch in completion.sketches)
-        if bare:
-            count = len(completion.sketches)
-            click.echo(
-                f"{self.command}: {f'{bare} of {count} times ' if count > 1 else ''}nothing "
-                "was added, the drawing looks finished; try another `--seed` or `--class`, "
-                "or a larger `--extent`",
-                err=True,
-            )
-        self.warn_of_cuts(completion.sketches)
-
-    def crop(self, sketch: Sketch, room: Box) -> Sketch:
-        """Cut off what lies beyond the page: there is no paper."""
-        lines = vp.LineCollection(stroke @ [1, 1j] for stroke in sketch.strokes)
-        left, top, right, bottom = lines.bounds() or room
-        if left >= room[0] and top >= room[1] and right <= room[2] and bottom <= room[3]:
-            return sketch
-        self.warn(
-            "page",
-            "what reached beyond the page was cut off; a larger page, by `pagesize` or "
-            "`layout` before the command, gives it room",
-        )
-        lines.crop(*room)
-        return replace(sketch, strokes=tuple(vp.as_vector(line) for line in lines))
-
     def layer_id(self, name: str, document: vp.Document) -> int:
         """Return a layer for completions that holds nothing else: above all others."""
         shown, result = layers_around()
@@ -137,7 +100,18 @@ class _Run(Run):
         return self.layers[name]
 
 
-@click.command(cls=PlacedCommand)
+def _check(call: Call[_Memory]) -> None:
+    """Refuse values outside their range."""
+    extent = call.values["extent"]
+    options.check(call)
+    call.require(
+        extent is None or 0 < extent < math.inf,
+        "extent",
+        "the extent must be greater than zero.",
+    )
+
+
+@click.command(cls=LayoutCommand)
 @click.option(
     "-n",
     "--count",
@@ -184,10 +158,8 @@ class _Run(Run):
 )
 @options.model
 @options.seed
-@click.pass_context
-def sketchcomplete(
-    ctx: click.Context, /, place: Place, **given: Any
-) -> Callable[[vpype_cli.State], None]:
+@processor(_Memory, _check)
+def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     """Finish a drawing with a model that learnt from human drawings.
 
     The lines in the pipeline are taken for the beginning of a drawing, in the order in which
@@ -267,42 +239,26 @@ def sketchcomplete(
             vpype forfile "*.svg" read %_path% sketchcomplete \\
                 write done_%_name% ldelete all end
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    return _sketchcomplete(run=_Run(), ctx=ctx, place=place, given=given)
-
-
-@vpype_cli.global_processor
-@vpype_cli.pass_state
-def _sketchcomplete(
-    state: vpype_cli.State,
-    document: vp.Document,
-    *,
-    run: _Run,
-    ctx: click.Context,
-    place: Place,
-    given: Mapping[str, Any],
-) -> vp.Document:
-    """Complete the drawing in the document."""
-    values = evaluate(state, ctx, given)
-    _check(ctx, values)
+    memory, values, place = call.memory, call.values, call.place
     label = values["label"]
     if label is not None:
-        known = run.checkpoint(values["model"]).classes
-        label = options.find_class(ctx, "label", label, known, "sketchgen --list-classes")
-    grid, cell = layout(state, place)
-    count = _count(ctx, values["count"], grid)
-    beginning = _beginning(ctx, values["layer"], document)
-    if not any(beginning.values()) and _is_one_of_several(place):
+        known = memory.checkpoint(values["model"]).classes
+        label = options.find_class(call.ctx, "label", label, known, "sketchgen --list-classes")
+    grid, cell = layout(call)
+    count = _count(call, grid)
+    beginning = _beginning(call, document)
+    if not any(beginning.values()) and place.block("forlayer"):
         return document
     strokes = _strokes(beginning, values["extent"], place)
     room = _room(document, strokes)
-    completion = run.complete(strokes, count, label, room, values)
-    run.report(completion)
+    completion = memory.complete(strokes, count, label, room, values)
+    _report(memory, completion)
     added = completion.smoothed(FLATNESS) if values["smooth"] else completion.sketches
     if room is not None:
-        added = [run.crop(sketch, room) for sketch in added]
+        added = [_crop(memory, sketch, room) for sketch in added]
     sheet = _plan(strokes, added, count, grid=grid, cell=cell)
     name = f"completion: {completion.label}"
-    lid = run.layer_id(name, document)
+    lid = memory.layer_id(name, document)
     for i, sketch in enumerate(added):
         dx, dy = sheet.offset(i)
         if i > 0:
@@ -310,30 +266,18 @@ def _sketchcomplete(
                 document.add([line + complex(dx, dy) for line in lines], source)
         if sketch.strokes:
             add(document, sketch.moved(dx, dy), lid, name)
-    _note(document, completion, values, place)
+    _note(document, completion, call)
     if count > 1 or page_is_free(document):
         _extend_page(document, sheet, place)
     return document
 
 
-def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
-    """Refuse values outside their range."""
-    extent = values["extent"]
-    options.check(ctx, values)
-    require(
-        extent is None or 0 < extent < math.inf,
-        ctx,
-        "extent",
-        "the extent must be greater than zero.",
-    )
-
-
-def _count(ctx: click.Context, count: int | None, grid: tuple[int, int] | None) -> int:
+def _count(call: Call[_Memory], grid: tuple[int, int] | None) -> int:
     """Return the number of variants."""
+    count: int | None = call.values["count"]
     cells = math.prod(grid) if grid else count or 1
-    require(
+    call.require(
         count is None or count <= cells,
-        ctx,
         "count",
         f"{count} variants do not fit into a grid of {cells} cells.",
     )
@@ -341,19 +285,15 @@ def _count(ctx: click.Context, count: int | None, grid: tuple[int, int] | None) 
 
 
 def _beginning(
-    ctx: click.Context, layers: int | list[int], document: vp.Document
+    call: Call[_Memory], document: vp.Document
 ) -> dict[int, list[NDArray[np.complex128]]]:
     """Return the lines to begin with, by layer."""
+    layers: int | list[int] = call.values["layer"]
     lids = sorted(document.ids()) if layers == vpype_cli.LayerType.ALL else layers
     assert isinstance(lids, list)
     for lid in lids:
-        require(lid in document.layers, ctx, "layer", f"layer {lid} does not exist.")
+        call.require(lid in document.layers, "layer", f"layer {lid} does not exist.")
     return {lid: list(document.layers[lid]) for lid in sorted(set(lids))}
-
-
-def _is_one_of_several(place: Place) -> bool:
-    """Tell whether the command looks at one layer after the other."""
-    return any(block.info_name == "forlayer" for block in place.blocks)
 
 
 def _strokes(
@@ -369,8 +309,8 @@ def _strokes(
         strokes = clean([np.column_stack([line.real, line.imag]) for line in lines])
     except CompletionError as error:
         hint = ""
-        if place.blocks and not any(beginning.values()):
-            hint = f" Inside `{place.blocks[-1].info_name}` the pipeline begins empty."
+        if place.loop and not any(beginning.values()):
+            hint = f" Inside `{place.loop}` the pipeline begins empty."
         raise click.UsageError(f"{error}{hint}") from error
     _, size = bounds(strokes)
     if extent is not None and extent < size - SLACK:
@@ -405,6 +345,47 @@ def _plan(
         raise click.UsageError(str(error)) from error
 
 
+def _report(memory: Memory, completion: Completion) -> None:
+    """Say what the drawing was taken for, and what is not as one would expect."""
+    if len(completion.ranking) > 1:
+        first, *others = (_percent(*guess) for guess in completion.ranking[: GUESSES + 1])
+        click.echo(
+            f"{memory.command}: looks like {first}, else {', '.join(others)}",
+            err=True,
+        )
+    if completion.thinned:
+        memory.warn(
+            "thinned",
+            "the drawing has more detail than the model can take in: it looked at a "
+            "simpler one; your lines stay as they are",
+        )
+    bare = sum(not sketch.strokes for sketch in completion.sketches)
+    if bare:
+        count = len(completion.sketches)
+        click.echo(
+            f"{memory.command}: {f'{bare} of {count} times ' if count > 1 else ''}nothing "
+            "was added, the drawing looks finished; try another `--seed` or `--class`, "
+            "or a larger `--extent`",
+            err=True,
+        )
+    memory.warn_of_cuts(completion.sketches)
+
+
+def _crop(memory: Memory, sketch: Sketch, room: Box) -> Sketch:
+    """Cut off what lies beyond the page: there is no paper."""
+    lines = vp.LineCollection(stroke @ [1, 1j] for stroke in sketch.strokes)
+    left, top, right, bottom = lines.bounds() or room
+    if left >= room[0] and top >= room[1] and right <= room[2] and bottom <= room[3]:
+        return sketch
+    memory.warn(
+        "page",
+        "what reached beyond the page was cut off; a larger page, by `pagesize` or "
+        "`layout` before the command, gives it room",
+    )
+    lines.crop(*room)
+    return replace(sketch, strokes=tuple(vp.as_vector(line) for line in lines))
+
+
 def _is_vacant(layer: vp.LineCollection, name: str) -> bool:
     """Tell whether a layer is one that a block emptied, and waits for the next completion."""
     return layer.is_empty() and layer.property(vp.METADATA_FIELD_NAME) == name
@@ -414,16 +395,13 @@ def _percent(label: str, share: float) -> str:
     return f"{label} ({100 * share:.0f} %)"
 
 
-def _note(
-    document: vp.Document, completion: Completion, values: Mapping[str, Any], place: Place
-) -> None:
+def _note(document: vp.Document, completion: Completion, call: Call[_Memory]) -> None:
     """Note in the document how it was completed."""
     guesses = [_percent(*guess) for guess in completion.ranking[: GUESSES + 1]]
     note(
         document,
-        _Run.command,
-        place,
-        {name: values[name] for name in ("seed", "model", *STYLE)}
+        call,
+        {name: call.values[name] for name in ("seed", "model", *STYLE)}
         | {
             "class": completion.label,
             "guess": ", ".join(guesses) or None,

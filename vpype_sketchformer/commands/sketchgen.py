@@ -8,9 +8,9 @@ import itertools
 import math
 import shutil
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -18,9 +18,9 @@ import vpype as vp
 import vpype_cli
 
 from vpype_sketchformer.commands.support import options
+from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import (
     PREFIX,
-    Run,
     add,
     extend_page,
     keeps_page_size,
@@ -29,8 +29,8 @@ from vpype_sketchformer.commands.support.document import (
     page_is_free,
     require_lengths,
 )
-from vpype_sketchformer.commands.support.parameters import evaluate, require, varies
-from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand
+from vpype_sketchformer.commands.support.parameters import evaluate, varies
+from vpype_sketchformer.commands.support.pipeline import LayoutCommand
 from vpype_sketchformer.commands.support.progress import progress
 from vpype_sketchformer.layout.grid import Sheet, SheetError, plan, plan_inside
 from vpype_sketchformer.units import CM, FLATNESS
@@ -58,10 +58,15 @@ class _Drawing:
 
 
 @dataclass
-class _Run(Run):
-    """What one `sketchgen` keeps while the pipeline runs, however often a block runs it."""
+class _Memory(Memory):
+    """What `sketchgen` keeps: sketches drawn in advance, and where they go.
 
-    command: ClassVar[str] = "sketchgen"
+    Attributes:
+        drawing: What to draw, as it was the last time.
+        stock: Sketches that are drawn and not dealt.
+        dealt: How many are.
+        layers: The layers of what has been drawn, by name.
+    """
 
     drawing: _Drawing | None = None
     stock: deque[Sketch] = field(default_factory=deque)
@@ -111,7 +116,17 @@ class _Run(Run):
         return self.layers[name]
 
 
-@click.command(cls=PlacedCommand)
+def _check(call: Call[_Memory]) -> None:
+    """Refuse values outside their range."""
+    size, only = call.values["size"], call.values["only"]
+    options.check(call)
+    call.require(
+        size is None or 0 < size < math.inf, "size", "the size must be greater than zero."
+    )
+    call.require(only is None or only >= 1, "only", f"{only} is not at least 1.")
+
+
+@click.command(cls=LayoutCommand)
 @click.option(
     "-n",
     "--count",
@@ -177,14 +192,8 @@ class _Run(Run):
     "of a sheet again, alone.",
 )
 @click.option("--list-classes", is_flag=True, help="List the model's classes and exit.")
-@click.pass_context
-def sketchgen(
-    ctx: click.Context,
-    /,
-    place: Place,
-    list_classes: bool,
-    **given: Any,
-) -> Callable[[vpype_cli.State], None]:
+@processor(_Memory, _check)
+def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
     """Invent sketches with a model that learnt from human drawings.
 
     The sketches are laid out on a sheet, row by row, each scaled to `--size` and centred in
@@ -255,50 +264,32 @@ def sketchgen(
 
             vpype sketchgen --model my_model.safetensors -n 9 write out.svg
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    if list_classes:
-        model = vpype_cli.State().preprocess_argument(given["model"])
-        click.echo(_columns(_Run().checkpoint(model).classes))
-        ctx.exit()
-    if place.layout is not None and given["grid"] is not None:
-        raise click.UsageError("give --grid or a grid behind the command, not both.", ctx)
-    return _sketchgen(run=_Run(), ctx=ctx, place=place, given=given)
-
-
-@vpype_cli.global_processor
-@vpype_cli.pass_state
-def _sketchgen(
-    state: vpype_cli.State,
-    document: vp.Document,
-    *,
-    run: _Run,
-    ctx: click.Context,
-    place: Place,
-    given: Mapping[str, Any],
-) -> vp.Document:
-    """Draw sketches and put them on the document."""
-    values = evaluate(state, ctx, given)
-    _check(ctx, values)
-    drawing = _drawing(ctx, values, run.checkpoint(values["model"]).classes)
-    grid, cell = _grid(state, ctx, place, values["grid"])
+    memory, values, place = call.memory, call.values, call.place
+    known = memory.checkpoint(values["model"]).classes
+    if values["list_classes"]:
+        click.echo(_columns(known))
+        call.ctx.exit()
+    drawing = _drawing(call, known)
+    grid, cell = _grid(call)
     only = values["only"]
     count = 1 if only else values["count"] or (math.prod(grid) if grid else 1)
-    frame = _frame(state, place.blocks)
+    frame = _frame(call)
     sheet = _plan(document, frame, count, grid=grid, cell=cell, size=values["size"])
     by = values["layers"]
     if sheet.pages(count) > 1:
-        _announce_pages(ctx, run, by, count, sheet)
+        _announce_pages(call, by, count, sheet)
         by = "page"
     fresh = values["layer"] is None and by != "one"
     first_layer = vpype_cli.single_to_layer_id(
         vpype_cli.LayerType.NEW if fresh else values["layer"], document
     )
 
-    first = only - 1 if only else run.dealt
-    left = 1 if varies(given) else _runs_left(state, place.blocks)
+    first = only - 1 if only else memory.dealt
+    left = 1 if varies(call.given) else place.remaining
     if only:
-        sketches = run.draw(drawing, range(first, only))
+        sketches = memory.draw(drawing, range(first, only))
     else:
-        sketches = run.deal(drawing, count, count * left)
+        sketches = memory.deal(drawing, count, count * left)
     for i, sketch in enumerate(sketches):
         name = {
             "one": ", ".join(drawing.classes) if len(drawing.classes) <= 3 else "sketches",
@@ -306,7 +297,7 @@ def _sketchgen(
             "sketch": f"{sketch.label} {first + i + 1}",
             "page": f"page {i // sheet.cells + 1}",
         }[by]
-        lid = first_layer if by == "one" else run.layer_id(name, document, first_layer)
+        lid = first_layer if by == "one" else memory.layer_id(name, document, first_layer)
         if drawing.one_line:
             placed = sheet.place(_in_one_line(sketch, values["smooth"]), i, smooth=False)
         else:
@@ -315,11 +306,11 @@ def _sketchgen(
         if by == "sketch":
             document.layers[lid].set_property(f"{PREFIX}seed", drawing.seed)
             document.layers[lid].set_property(f"{PREFIX}number", first + i + 1)
-        state.target_layer_id = lid
+        call.state.target_layer_id = lid
 
     properties = asdict(drawing) | {"class": ", ".join(values["classes"]) or "random"}
     del properties["classes"]
-    note(document, _Run.command, place, properties)
+    note(document, call, properties)
     grows = page_is_free(document) and document.page_size != (0.0, 0.0)
     if grows and not frame and not keeps_page_size(place):
         extend_page(document, sheet.extent)
@@ -342,70 +333,50 @@ def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
     return replace(sketch, strokes=tuple(joined.paths))
 
 
-def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
-    """Refuse values outside their range."""
-    size = values["size"]
-    options.check(ctx, values)
-    require(
-        size is None or 0 < size < math.inf, ctx, "size", "the size must be greater than zero."
-    )
-    only = values["only"]
-    require(only is None or only >= 1, ctx, "only", f"{only} is not at least 1.")
-
-
-def _drawing(ctx: click.Context, values: Mapping[str, Any], known: Sequence[str]) -> _Drawing:
+def _drawing(call: Call[_Memory], known: Sequence[str]) -> _Drawing:
     """Gather what the sketches depend on; ``known`` are the model's classes."""
     names = {f.name for f in fields(_Drawing)} - {"classes"}
-    classes = _classes(ctx, values["classes"], known, values["seed"])
-    return _Drawing(classes=classes, **{name: values[name] for name in names})
+    return _Drawing(
+        classes=_classes(call, known), **{name: call.values[name] for name in names}
+    )
 
 
-def _classes(
-    ctx: click.Context, wanted: Sequence[str], known: Sequence[str], seed: int
-) -> tuple[str, ...]:
+def _classes(call: Call[_Memory], known: Sequence[str]) -> tuple[str, ...]:
     """Return the classes that take turns; none wanted: all, in random order."""
+    wanted = call.values["classes"]
     if not wanted:
-        return tuple(str(name) for name in np.random.default_rng(seed).permutation(known))
+        random = np.random.default_rng(call.values["seed"])
+        return tuple(str(name) for name in random.permutation(known))
     classes: list[str] = []
     for name in (part.strip() for text in wanted for part in text.split(",")):
         if name.casefold() == "all":
             classes.extend(known)
         else:
-            classes.append(options.find_class(ctx, "classes", name, known, "--list-classes"))
+            classes.append(
+                options.find_class(call.ctx, "classes", name, known, "--list-classes")
+            )
     return tuple(classes)
 
 
-def _grid(
-    state: vpype_cli.State,
-    ctx: click.Context,
-    place: Place,
-    option: tuple[int, int] | None,
-) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
+def _grid(call: Call[_Memory]) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
     """Return the columns and rows of the sheet, and the size of a cell, as far as given."""
-    if place.layout is None:
-        require(option is None or min(option) >= 1, ctx, "grid", "a grid has 1 cell or more.")
+    option = call.values["grid"]
+    if call.place.layout is None:
+        call.require(option is None or min(option) >= 1, "grid", "a grid has 1 cell or more.")
         return option, None
-    return layout(state, place)
+    if option is not None:
+        raise click.UsageError("give --grid or a grid behind the command, not both.", call.ctx)
+    return layout(call)
 
 
-def _frame(
-    state: vpype_cli.State, blocks: Sequence[click.Context]
-) -> tuple[float, float] | None:
+def _frame(call: Call[_Memory]) -> tuple[float, float] | None:
     """Return the size of the cell of vpype's own `grid` around the command."""
-    grids = [block for block in blocks if block.info_name == "grid"]
-    if not grids:
+    grid = call.place.block("grid")
+    if grid is None:
         return None
-    offset: tuple[float, float] = evaluate(state, grids[-1], grids[-1].params)["offset"]
-    require_lengths(grids[-1], offset)
+    offset: tuple[float, float] = evaluate(call.state, grid, grid.params)["offset"]
+    require_lengths(grid, offset)
     return offset
-
-
-def _runs_left(state: vpype_cli.State, blocks: Sequence[click.Context]) -> int:
-    """Return how often the innermost block still runs the command, this time included."""
-    # forfile's _n is not the number of its files: it is the length of their pattern.
-    if not blocks or blocks[-1].info_name not in ("forlayer", "grid", "repeat"):
-        return 1
-    return int(state.substitute("%_n - _i%"))
 
 
 def _plan(
@@ -425,18 +396,15 @@ def _plan(
         raise click.UsageError(str(error)) from error
 
 
-def _announce_pages(
-    ctx: click.Context, run: _Run, layers: str, count: int, sheet: Sheet
-) -> None:
+def _announce_pages(call: Call[_Memory], layers: str, count: int, sheet: Sheet) -> None:
     """Warn that the sheet has several pages, or refuse where layers mean something else."""
     what = f"{count} sketches in {sheet.cells} cells make {sheet.pages(count)} pages"
-    require(
+    call.require(
         layers == "one",
-        ctx,
         "layers",
         f"{what}, which are layers themselves: give the sheet more cells.",
     )
-    run.warn(
+    call.memory.warn(
         "pages",
         f"{what}, each on its own layer; `forlayer write page%_i+1%.svg end` writes them",
     )

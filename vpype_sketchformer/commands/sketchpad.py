@@ -7,22 +7,22 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 import vpype as vp
 import vpype_cli
 
 from vpype_sketchformer.commands.support import options
-from vpype_sketchformer.commands.support.document import Run, add, note
-from vpype_sketchformer.commands.support.parameters import evaluate, require
-from vpype_sketchformer.commands.support.pipeline import Place, PlacedCommand, layers_around
+from vpype_sketchformer.commands.support.command import Call, Memory, processor
+from vpype_sketchformer.commands.support.document import add, note
+from vpype_sketchformer.commands.support.pipeline import PlacedCommand, layers_around
 from vpype_sketchformer.sketch import Sketch
 from vpype_sketchformer.wording import plain
 
 if TYPE_CHECKING:
+    from vpype_sketchformer.model.checkpoint import Checkpoint
     from vpype_sketchformer.sketchpad.pad import Pad
     from vpype_sketchformer.sketchpad.session import Session, Setting
 
@@ -36,9 +36,10 @@ INSTALL = (
 )
 
 
-@dataclass
-class _Run(Run):
-    command: ClassVar[str] = "sketchpad"
+def _check(call: Call[Memory]) -> None:
+    """Refuse values outside their range."""
+    options.check_temperature(call)
+    options.check_seed(call)
 
 
 @click.command(cls=PlacedCommand)
@@ -74,10 +75,8 @@ class _Run(Run):
 )
 @options.model
 @options.seed
-@click.pass_context
-def sketchpad(
-    ctx: click.Context, /, place: Place, **given: Any
-) -> Callable[[vpype_cli.State], None]:
+@processor(Memory, _check)
+def sketchpad(call: Call[Memory], document: vp.Document) -> vp.Document:
     """Draw in the browser, together with a model that learnt from human drawings.
 
     A page opens. You draw on it with a mouse, a finger or a pen; after each stroke the model
@@ -119,25 +118,8 @@ def sketchpad(
 
             vpype sketchpad -c cat --one-line --layers one gwrite cat.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    return _sketchpad(run=_Run(), ctx=ctx, place=place, given=given)
-
-
-@vpype_cli.global_processor
-@vpype_cli.pass_state
-def _sketchpad(
-    state: vpype_cli.State,
-    document: vp.Document,
-    *,
-    run: _Run,
-    ctx: click.Context,
-    place: Place,
-    given: Mapping[str, Any],
-) -> vp.Document:
-    """Draw on the document."""
     import asyncio
 
-    values = evaluate(state, ctx, given)
-    _check(ctx, values)
     try:
         import aiohttp  # noqa: F401
         import platformdirs  # noqa: F401
@@ -146,45 +128,35 @@ def _sketchpad(
         raise click.UsageError(INSTALL) from error
     from vpype_sketchformer.sketchpad.pad import Pad
 
-    checkpoint = run.checkpoint(values["model"])
+    values = call.values
+    checkpoint = call.memory.checkpoint(values["model"])
     if values["label"] is not None:
         values["label"] = options.find_class(
-            ctx, "label", values["label"], checkpoint.classes, "sketchgen --list-classes"
+            call.ctx, "label", values["label"], checkpoint.classes, "sketchgen --list-classes"
         )
-    size, given_size = _page(ctx, values["page_size"], document)
+    size, given_size = _page(call, document)
     setting = _setting(document, size, values, given_size)
-    pad, way, finished = asyncio.run(_draw(run, Pad(size), setting, values))
+    pad, way, finished = asyncio.run(_draw(checkpoint, Pad(size), setting, values))
     if not finished:
         raise click.Abort
     if document.page_size is None or values["page_size"] is not None:
         document.page_size = pad.size
     _add_layers(document, pad, way)
-    _note(document, pad, values, place)
+    _note(document, pad, call)
     return document
 
 
-def _check(ctx: click.Context, values: Mapping[str, Any]) -> None:
-    """Refuse values outside their range."""
-    require(
-        0 < values["temperature"] <= options.MAX_TEMPERATURE,
-        ctx,
-        "temperature",
-        f"{values['temperature']:g} is not above 0 and at most {options.MAX_TEMPERATURE:g}.",
-    )
-    require(values["seed"] >= 0, ctx, "seed", f"{values['seed']} is negative.")
-
-
-def _page(
-    ctx: click.Context, wanted: tuple[float, float] | None, document: vp.Document
-) -> tuple[tuple[float, float], bool]:
+def _page(call: Call[Memory], document: vp.Document) -> tuple[tuple[float, float], bool]:
     """Return the size of the page, and whether it is given or can be chosen."""
     from vpype_sketchformer.sketchpad.pad import LONGEST, SHORTEST
+
+    wanted = call.values["page_size"]
 
     def possible(size: tuple[float, float]) -> bool:
         return all(math.isfinite(s) and SHORTEST <= s <= LONGEST for s in size)
 
     if wanted is not None:
-        require(possible(wanted), ctx, "page_size", "nobody can draw on a page of this size.")
+        call.require(possible(wanted), "page_size", "nobody can draw on a page of this size.")
         return wanted, True
     if document.page_size is not None and possible(document.page_size):
         return document.page_size, True
@@ -224,7 +196,7 @@ def _setting(
 
 
 async def _draw(
-    run: _Run, pad: Pad, setting: Setting, values: Mapping[str, Any]
+    checkpoint: Checkpoint, pad: Pad, setting: Setting, values: Mapping[str, Any]
 ) -> tuple[Pad, str, bool]:
     """Let the user draw; returns the page, the way of layers, and whether to go on."""
     import webbrowser
@@ -236,7 +208,7 @@ async def _draw(
     from vpype_sketchformer.sketchpad.session import Session
     from vpype_sketchformer.sketchpad.suggesting import Companion
 
-    companion = Companion(run.checkpoint(values["model"]), values["seed"])
+    companion = Companion(checkpoint, values["seed"])
     shelf = Shelf(platformdirs.user_data_path("vpype-sketchformer", False) / "sketchpad")
     session = Session(pad, companion, shelf, setting)
 
@@ -290,8 +262,8 @@ def _add_layers(document: vp.Document, pad: Pad, way: str) -> None:
         add(document, Sketch(tuple(strokes)), lid, name)
 
 
-def _note(document: vp.Document, pad: Pad, values: Mapping[str, Any], place: Place) -> None:
+def _note(document: vp.Document, pad: Pad, call: Call[Memory]) -> None:
     """Note in the document how it was drawn."""
     classes = ", ".join(pad.labels[number] for number in sorted(pad.labels))
-    properties = {name: values[name] for name in ("seed", "model")}
-    note(document, _Run.command, place, properties | {"classes": classes or None})
+    properties = {name: call.values[name] for name in ("seed", "model")}
+    note(document, call, properties | {"classes": classes or None})

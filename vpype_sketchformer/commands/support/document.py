@@ -1,26 +1,22 @@
-"""What the commands that draw with a model have in common while the pipeline runs."""
+"""What commands do with the document: pages, layers, and notes of how it was drawn."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 import vpype as vp
-import vpype_cli
 from click.core import ParameterSource
 
+from vpype_sketchformer.commands.support.command import Call
 from vpype_sketchformer.commands.support.parameters import evaluate, require
 from vpype_sketchformer.commands.support.pipeline import Place
 from vpype_sketchformer.wording import plain
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.model.checkpoint import Checkpoint
     from vpype_sketchformer.sketch import Sketch
 
 #: Prefix of the document's properties that say how it was drawn.
@@ -30,78 +26,20 @@ PREFIX = "sketchformer_"
 DESCRIPTION = "svg_dc_description"
 
 
-@dataclass
-class Run:
-    """What one command keeps while the pipeline runs, however often a block runs it."""
-
-    #: The command's name.
-    command: ClassVar[str]
-
-    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
-    warned: set[str] = field(default_factory=set)
-
-    def checkpoint(self, name: str) -> Checkpoint:
-        """Load a model, once.
-
-        Raises:
-            click.BadParameter: It cannot be loaded.
-        """
-        from vpype_sketchformer.model import checkpoint
-
-        if name not in self.checkpoints:
-            try:
-                self.checkpoints[name] = checkpoint.load(checkpoint.find(name))
-            except checkpoint.CheckpointError as error:
-                raise click.BadParameter(str(error), param_hint="--model") from error
-        return self.checkpoints[name]
-
-    @contextlib.contextmanager
-    def predicting(self, name: str) -> Iterator[None]:
-        """Refuse a model that turns out to predict nothing of use, while it is drawn with.
-
-        Raises:
-            click.BadParameter: It does.
-        """
-        from vpype_sketchformer.model.transformer import PredictionError
-
-        try:
-            yield
-        except PredictionError as error:
-            message = f"{plain(name)}: {error}"
-            raise click.BadParameter(message, param_hint="--model") from error
-
-    def warn(self, kind: str, message: str) -> None:
-        """Warn, once in a run about each kind of thing."""
-        if kind not in self.warned:
-            self.warned.add(kind)
-            logging.warning(f"{self.command}: {plain(message)}")
-
-    def warn_of_cuts(self, sketches: Sequence[Sketch]) -> None:
-        """Warn of sketches that did not come to an end."""
-        cut = sum(not sketch.finished for sketch in sketches)
-        if cut:
-            self.warn(
-                "cut",
-                f"{cut} of {len(sketches)} sketches were cut at the length limit; a lower "
-                "`--temperature` or `--best-of 4` may help",
-            )
-
-
-def layout(
-    state: vpype_cli.State, place: Place
-) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
+def layout(call: Call[Any]) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
     """Return columns and rows of the `grid` behind a command, and its cell, as far as given.
 
     Raises:
         click.BadParameter: There are no cells, or they have no size.
     """
-    if place.layout is None:
+    grid = call.place.layout
+    if grid is None:
         return None, None
-    values = evaluate(state, place.layout, place.layout.params)
+    values = evaluate(call.state, grid, grid.params)
     number, offset = values["number"], values["offset"]
-    require(min(number) >= 1, place.layout, "number", "a grid has 1 cell or more.")
-    require_lengths(place.layout, offset)
-    given = place.layout.get_parameter_source("offset") is not ParameterSource.DEFAULT
+    require(min(number) >= 1, grid, "number", "a grid has 1 cell or more.")
+    require_lengths(grid, offset)
+    given = grid.get_parameter_source("offset") is not ParameterSource.DEFAULT
     return number, offset if given else None
 
 
@@ -143,15 +81,12 @@ def add(document: vp.Document, sketch: Sketch, layer_id: int, name: str) -> None
         layer.set_property(vp.METADATA_FIELD_NAME, plain(name))
 
 
-def note(
-    document: vp.Document, command: str, place: Place, properties: Mapping[str, Any]
-) -> None:
+def note(document: vp.Document, call: Call[Any], properties: Mapping[str, Any]) -> None:
     """Note in the document how it was drawn.
 
     Args:
         document: The document.
-        command: The name of the command.
-        place: Where it stands.
+        call: The call of the command that has drawn it.
         properties: What the drawing depends on; among it the ``seed``.
     """
     for name, value in properties.items():
@@ -160,10 +95,10 @@ def note(
     line = plain(
         shlex.join(
             [
-                command,
-                *place.arguments,
+                call.memory.command,
+                *call.place.arguments,
                 *("--seed", str(properties["seed"])),
-                *place.layout_arguments,
+                *call.place.layout_arguments,
             ]
         )
     )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -13,7 +13,9 @@ import numpy as np
 import vpype_cli
 
 from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE, DEFAULT_TEMPERATURE
+from vpype_sketchformer.commands.support.command import Call
 from vpype_sketchformer.commands.support.parameters import require
+from vpype_sketchformer.commands.support.pipeline import note_in_command_line
 from vpype_sketchformer.commands.support.synonyms import SYNONYMS
 
 DEFAULT_MODEL = "quickdraw"
@@ -26,14 +28,12 @@ MAX_GUIDANCE = 10.0
 def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Draw a seed from vpype's own generator and note it in the command line.
 
-    `write` stores the command line in the file, which then tells how to draw it again. It is
-    the context object of vpype's command group, and read when the next commands are parsed.
+    `write` stores that in the file, which then tells how to draw it again.
     """
     if value is not None or ctx.resilient_parsing:
         return value
     seed = int(np.random.randint(2**31))  # noqa: NPY002 -- what `vpype --seed` seeds
-    if ctx.parent is not None and isinstance(ctx.parent.obj, str):
-        ctx.parent.obj += f"# {ctx.info_name} --seed {seed}\n"
+    note_in_command_line(ctx, f"{ctx.info_name} --seed {seed}")
     return seed
 
 
@@ -94,29 +94,48 @@ seed = click.option(
 )
 
 
-def check(ctx: click.Context, values: Mapping[str, Any]) -> None:
+def check(call: Call[Any]) -> None:
     """Refuse values outside their range: of the options above, and of the count.
 
     Raises:
         click.BadParameter: A value is outside; the message names its option.
     """
+    values = call.values
     count, strength = values["count"], values["guidance"]
-    require(count is None or count >= 1, ctx, "count", f"{count} is not at least 1.")
+    call.require(count is None or count >= 1, "count", f"{count} is not at least 1.")
     for name in ("temperature", "structure_temperature", "pen_temperature"):
-        require(
-            0 < values[name] <= MAX_TEMPERATURE,
-            ctx,
-            name,
-            f"{values[name]:g} is not above 0 and at most {MAX_TEMPERATURE:g}.",
-        )
-    require(
+        check_temperature(call, name)
+    call.require(
         0 <= strength <= MAX_GUIDANCE,
-        ctx,
         "guidance",
         f"{strength:g} is not between 0 and {MAX_GUIDANCE:g}.",
     )
-    require(values["best_of"] >= 1, ctx, "best_of", f"{values['best_of']} is not at least 1.")
-    require(values["seed"] >= 0, ctx, "seed", f"{values['seed']} is negative.")
+    call.require(values["best_of"] >= 1, "best_of", f"{values['best_of']} is not at least 1.")
+    check_seed(call)
+
+
+def check_temperature(call: Call[Any], name: str = "temperature") -> None:
+    """Refuse a temperature at which nothing is left of a drawing.
+
+    Raises:
+        click.BadParameter: It is one; the message names its option.
+    """
+    value = call.values[name]
+    call.require(
+        0 < value <= MAX_TEMPERATURE,
+        name,
+        f"{value:g} is not above 0 and at most {MAX_TEMPERATURE:g}.",
+    )
+
+
+def check_seed(call: Call[Any]) -> None:
+    """Refuse a seed below 0.
+
+    Raises:
+        click.BadParameter: It is one; the message names its option.
+    """
+    seed = call.values["seed"]
+    call.require(seed >= 0, "seed", f"{seed} is negative.")
 
 
 def find_class(

@@ -1,6 +1,24 @@
-"""Commands that know their place in the pipeline: the `grid` that follows, the block around.
+"""What a command senses of the pipeline around it: all of that is here.
 
-vpype's `grid` is a block and wants an `end`. A line such as
+vpype tells a command what is in the pipeline, and nothing about its place in it. Ours need
+more, and this is the one module that looks for it, some of it where nobody invited it. What
+it leans on beyond vpype's and click's documentation, each with a test of its own in
+`tests/commands/test_pipeline.py` that fails on the day that it changes:
+
+* ``click.Group.invoke`` keeps the commands that it has parsed in its local ``contexts``, and
+  takes what is left of the line from ``Context.args``.
+* vpype's block commands have one function in common, the wrapper that ``block_processor``
+  gives them, and no other command has it.
+* ``forlayer`` keeps the layers it shows in its local ``lids``, and what it has done in
+  ``new_doc``.
+* ``forlayer``, ``grid`` and ``repeat`` count with the variables ``_i`` and ``_n``, as
+  documented; ``forfile``'s ``_n`` is not the number of its files.
+* The object of the command group's context is the command line as ``write`` notes it.
+
+``docs/vpype-wishes.md`` says what vpype could offer in their place.
+
+The `grid` that follows a command is one of these things. vpype's `grid` is a block and wants
+an `end`. A line such as
 
     vpype sketchgen -n 20 --class cat grid 5 4 linesort write out.svg
 
@@ -16,6 +34,9 @@ from typing import Any
 
 import click
 import vpype_cli
+
+#: The loops that count with ``_i`` and ``_n``.
+COUNTING = ("forlayer", "grid", "repeat")
 
 
 @dataclass(frozen=True)
@@ -34,9 +55,28 @@ class Place:
     arguments: tuple[str, ...]
     layout_arguments: tuple[str, ...]
 
+    @property
+    def loop(self) -> str | None:
+        """The name of the innermost block around the command, None outside of blocks."""
+        return self.blocks[-1].info_name if self.blocks else None
+
+    @property
+    def remaining(self) -> int:
+        """How often the loop still runs the running command, this time included.
+
+        1 where there is no loop, and where the loop does not tell.
+        """
+        if self.loop not in COUNTING:
+            return 1
+        return int(vpype_cli.State.get_current().substitute("%_n - _i%"))
+
+    def block(self, name: str) -> click.Context | None:
+        """Return the innermost block of a name around the command, None if there is none."""
+        return next((block for block in self.blocks[::-1] if block.info_name == name), None)
+
 
 class PlacedCommand(click.Command):
-    """A command that looks around itself: its callback gets its `Place` as `place`."""
+    """A command that knows where it stands: its callback gets its `Place` as ``place``."""
 
     #: The section of `vpype --help` that lists the command.
     help_group = "Plugins"
@@ -50,7 +90,7 @@ class PlacedCommand(click.Command):
         arguments = typed[: len(typed) - len(rest)]
         blocks = _open_blocks(_contexts_before())
         layout = None
-        if rest[:1] == ["grid"] and _is_layout(ctx, rest, depth=len(blocks)):
+        if self._has_layout(ctx, rest, depth=len(blocks)):
             layout = _parse(ctx, rest)
             ctx.args = rest = layout.args
         ctx.params["place"] = Place(
@@ -60,6 +100,30 @@ class PlacedCommand(click.Command):
             layout_arguments=typed[len(arguments) : len(typed) - len(rest)],
         )
         return rest
+
+    def _has_layout(self, ctx: click.Context, rest: list[str], depth: int) -> bool:
+        """Tell whether the rest of the line begins with a layout of the command's."""
+        return False
+
+
+class LayoutCommand(PlacedCommand):
+    """A command that takes a `grid` right behind it as its layout."""
+
+    def _has_layout(self, ctx: click.Context, rest: list[str], depth: int) -> bool:
+        return rest[:1] == ["grid"] and _is_layout(ctx, rest, depth)
+
+
+def note_in_command_line(ctx: click.Context, remark: str) -> None:
+    """Add a remark to the command line that `write` notes in the file.
+
+    vpype keeps it as the object of its group's context, and reads it when it parses `write`.
+
+    Args:
+        ctx: The context of the command, while it is being parsed.
+        remark: The remark; `vpype -I` takes it for a comment.
+    """
+    if ctx.parent is not None and isinstance(ctx.parent.obj, str):
+        ctx.parent.obj += f"# {remark}\n"
 
 
 def layers_around() -> tuple[set[int], set[int]]:
@@ -141,7 +205,7 @@ def _is_layout(ctx: click.Context, args: list[str], depth: int) -> bool:
             step = _parse(ctx, args, resilient_parsing=True)
         except click.UsageError:
             break  # click reports it when it gets there
-        if step.info_name == "grid" and isinstance(previous, PlacedCommand):
+        if step.info_name == "grid" and isinstance(previous, LayoutCommand):
             candidates.add(len(commands))
         commands.append(step.command)
         previous, args = step.command, step.args
