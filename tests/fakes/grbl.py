@@ -117,6 +117,7 @@ class FakeGrbl:
     most_unread: int = 0
     received: int = 0
     events: list[str] = field(default_factory=list)
+    overrides: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.physical: Point = (0.0, 0.0, 3.0 if self.z_down is not None else 0.0)
@@ -314,7 +315,7 @@ class FakeGrbl:
             if any(block.jog for block in self.blocks):
                 self.blocks.clear()
         elif byte > 0x7F:
-            return
+            self.overrides.append(byte)
         elif len(self.rx) >= RX_SIZE:
             self.overflowed += 1
         else:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import pty
 import random
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -890,7 +894,7 @@ class Terminal:
     master: int
     text: str = ""
 
-    def expect(self, text: str, seconds: float = 20) -> None:
+    def expect(self, text: str, seconds: float = 60) -> None:
         """Wait until something is shown."""
         deadline = time.monotonic() + seconds
         while text not in self.text:
@@ -1057,3 +1061,186 @@ def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     monkeypatch.setattr(list_ports, "comports", lambda: [port])
     vpype_cli.execute("grbl --list")
     assert capsys.readouterr().out == "/dev/ttyUSB7  a plotter\n"
+
+
+# --- what owners of plotters ask for --------------------------------------------------------
+
+
+def test_parks_where_it_is_told(plot: Plot) -> None:
+    machine = plot("--park 3cm 1cm")
+    assert is_drawn(machine)
+    assert machine.machine[:2] == pytest.approx((30, 10))
+
+
+def test_travels_round_the_frame_with_the_pen_up(plot: Plot) -> None:
+    machine = FakeGrbl(speed=FAST)
+    with terminal(machine, "--frame page --no-pause --jog-feed 4000") as user:
+        user.expect("around the frame, X0.0 Y0.0 to X100.0 Y80.0")
+        user.expect("Around the frame again? [y/N]")
+        assert machine.ink == []
+        user.type("y\n")
+        user.expect("again? [y/N]")
+        user.type("n\n")
+        user.expect("Plot? [y/N]")
+        user.type("y\n")
+        assert user.end() == 0
+    jogs = [line for line in machine.log if line.startswith("$J=G90G21")]
+    assert len(jogs) == 10
+    assert {"$J=G90G21X100.000Y80.000F4000"} < set(jogs)
+    assert on_paper(machine)
+
+
+def test_leaving_the_frame_stops_the_machine() -> None:
+    machine = FakeGrbl(speed=1)
+    with terminal(machine, "--frame drawing") as user:
+        user.expect("around the frame")
+        time.sleep(0.5)
+        user.type("q")
+        user.expect("Aborted!")
+        assert user.end() == 1
+        place = machine.physical
+        time.sleep(0.2)
+        assert machine.physical == place
+    assert machine.ink == []
+    assert not machine.alarmed
+
+
+def test_copies_wait_for_paper() -> None:
+    machine = FakeGrbl(speed=FAST)
+    with terminal(machine, "--copies 2 --no-pause --yes") as user:
+        user.expect("New paper for copy 2 of 2: plot? [y/N]")
+        assert on_paper(machine)
+        machine.ink.clear()
+        user.type("y\n")
+        assert user.end() == 0
+    assert on_paper(machine)
+    assert not Path("sheet.job.json").exists()
+
+
+def test_a_dry_pen_draws_the_end_of_the_stroke_before_again(plot: Plot) -> None:
+    machine = FakeGrbl(speed=20)
+    document = vp.Document(page_size=(PAGE[0] * MM, PAGE[1] * MM))
+    for y in (20, 40, 60):
+        document.add([MM * np.array([10 + 1j * y, 50 + 1j * y, 90 + 1j * y])], 1)
+    plot("--from 2 --back 45mm", machine, document=document)
+    lengths = [sum(math.dist(a, b) for a, b in pairwise(line)) for line in machine.ink]
+    assert lengths == pytest.approx([45, 80, 80], abs=0.01)
+    assert machine.ink[0][0] == pytest.approx((45, 60))
+    assert machine.ink[0][-1] == pytest.approx((90, 60))
+
+
+def test_speed_and_height_by_keys() -> None:
+    machine = FakeGrbl(speed=6)
+    with terminal(machine, "--yes --no-pause") as user:
+        user.expect("0 of 4 strokes")
+        user.type("++-l")
+        user.expect("pausing at the next pen lift")
+        user.expect("paused, pen up")
+        assert not machine.down
+        drawn = len(machine.ink)
+        user.type("d")
+        user.expect("s_down is 255 from here on")
+        user.type("\n")
+        user.expect("drawn")
+        assert user.end() == 0
+    assert machine.overrides == [0x91, 0x91, 0x92]
+    servo = [line for line in machine.log if line.startswith("M3S")]
+    assert servo[len(servo) // 2 :].count("M3S255") == 4 - drawn  # behind those of the check
+    assert on_paper(machine)
+
+
+def test_the_pen_is_tried_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    Path(".vpype.toml").write_text('# mine\n[gwrite]\ndefault_profile = "grbl_servo_s"\n')
+    machine = FakeGrbl(speed=FAST, s_down=200.0)
+    with terminal(machine, "--pen-test") as user:
+        user.expect("pen up: dwell 0.2, s_down 250, s_up 100")
+        user.type(" ")
+        user.expect("pen down")
+        user.type("\x1b[A\x1b[A")
+        user.expect("s_down 260")
+        user.type("+")
+        user.expect("dwell 0.25")
+        user.type("\n")
+        user.expect("propset -g dwell 0.25 propset -g s_down 260 propset -g s_up 100")
+        user.expect("Write these lines")
+        user.type("y\n")
+        assert user.end() == 0
+    assert not machine.down
+    text = Path(".vpype.toml").read_text()
+    assert text.startswith("# mine\n")
+    kept = tomllib.loads(text)["gwrite"]
+    assert kept["default_profile"] == "grbl_servo_s"
+    assert kept["grbl_servo_s"]["default_values"] == {
+        "s_down": 260,
+        "s_up": 100,
+        "dwell": 0.25,
+    }
+
+
+def test_what_cannot_be_kept_is_left_alone(folder: Path) -> None:
+    from vpype_sketchformer.plotters.user_config import keep
+
+    path = folder / "mine.toml"
+    for text in ("[gwrite.grbl_z.default_values]\nz_up = 1\n", "= no TOML", "gwrite = 3"):
+        path.write_text(text)
+        with pytest.raises(JobError, match="has that table already, or is not TOML"):
+            keep(path, "gwrite.grbl_z.default_values", {"z_up": 2.0})
+        assert path.read_text() == text
+
+
+def bridge(machine: FakeGrbl, cut: float = math.inf) -> str:
+    """Offer a machine in the network, as ESP3D does; cut it off after so many s."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        line = os.open(machine.port, os.O_RDWR | os.O_NOCTTY)
+        began = time.monotonic()
+        while time.monotonic() - began < cut:
+            for source in select.select([connection, line], [], [], 0.05)[0]:
+                if source == line:
+                    connection.sendall(os.read(line, 4096))
+                elif data := connection.recv(4096):
+                    os.write(line, data)
+                else:
+                    os.close(line)
+                    return
+        connection.close()
+        os.close(line)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"socket://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_machine_in_the_network() -> None:
+    machine = FakeGrbl(speed=FAST)
+    with running(machine):
+        vpype_cli.execute(f"grbl --yes --no-pause {bridge(machine)}", drawing())
+    assert is_drawn(machine)
+
+
+def test_a_connection_that_drops_is_a_stop(plot: Plot) -> None:
+    machine = FakeGrbl(speed=5)
+    machine.machine = machine.planned = machine.offset = (3.0, 4.0, 0.0)
+    with running(machine):
+        with stopping("the line to the machine is gone.*--resume"):
+            address = bridge(machine, cut=1.5)
+            vpype_cli.execute(f"grbl --yes --no-pause --no-check {address}", drawing())
+        machine.run(lambda: machine.state == "Idle" and not machine.rx)
+    machine.plug_in()
+    try:
+        plot("--resume", machine)
+    except click.UsageError as error:
+        number = int(re.search(r"Stroke (\d+) of .* may be drawn or not", str(error))[1])
+        drawn = Paper(drawing()).times_drawn(machine.ink)[number - 1]
+        machine.plug_in()
+        plot(f"--resume --from {number + drawn}", machine)
+    assert is_sound(machine)
+
+
+def test_no_machine_in_the_network() -> None:
+    with pytest.raises(click.UsageError, match=r"cannot open socket://127\.0\.0\.1:1"):
+        vpype_cli.execute("grbl --yes --no-pause socket://127.0.0.1:1", drawing())
+    with pytest.raises(click.UsageError, match="cannot open nothing://x"):
+        vpype_cli.execute("grbl --yes --no-pause nothing://x", drawing())
