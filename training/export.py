@@ -1,10 +1,15 @@
 r"""From a trained network to the file that ships, and back.
 
-As a command: write a model with its scores in its description, the last line of what
-training.evaluate printed of it.
+As a command: write a model with a network for guidance, or with its scores in its description,
+the last line of what training.evaluate printed of it.
 
 Examples:
     The model that ships:
+
+        python -m training.export runs/mine/model.safetensors \
+            --guide runs/guide/model.safetensors -o mine.safetensors
+
+    A model with its scores:
 
         python -m training.evaluate runs/mine/model.safetensors data/mine.safetensors \
             > scores.txt
@@ -99,9 +104,24 @@ def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
     return replace(checkpoint, config=config, tensors=tensors)
 
 
+def as_guide(checkpoint: Checkpoint) -> Checkpoint:
+    """Keep of a model what it knows of drawings of which no class is told."""
+    tensors = {
+        name: t[-1:] if name in CLASS_TABLES else t for name, t in checkpoint.tensors.items()
+    }
+    return Checkpoint(checkpoint.config, tensors, (), checkpoint.scale)
+
+
 @click.command(help=help_from(__doc__))
 @click.argument("model")
-@click.argument("scores", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "scores", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--guide",
+    metavar="MODEL",
+    help="A smaller model, whose drawings of nothing in particular guidance leads away from.",
+)
 @click.option(
     "-o",
     "--out",
@@ -109,20 +129,31 @@ def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
     required=True,
     help="The model file to write.",
 )
-def main(model: str, scores: Path, out: Path) -> None:
-    """Write a model with its scores."""
+def main(model: str, scores: Path | None, guide: str | None, out: Path) -> None:
+    """Write a model with its scores, with a network for guidance, or with both."""
     try:
         checkpoint = load(find(model))
-        figures = json.loads(scores.read_text().splitlines()[-1])
-        if not isinstance(figures, dict) or figures.get("model") != model:
-            raise Refusal(f"{scores}: not what training.evaluate printed of {model}.")
+        if guide:
+            checkpoint = replace(checkpoint, guide=as_guide(load(find(guide))))
     except CheckpointError as error:
         raise Refusal(str(error)) from error
+    if scores:
+        metadata = {**checkpoint.metadata, "scores": _figures(scores, model)}
+        checkpoint = replace(checkpoint, metadata=metadata)
+    save(checkpoint, out)
+    told = [*(["its scores"] if scores else []), *(["a guide"] if guide else [])]
+    click.echo(f"{out}: {checkpoint.name}" + "".join(f", with {part}" for part in told))
+
+
+def _figures(scores: Path, model: str) -> dict[str, Any]:
+    """Read what training.evaluate printed of a model."""
+    try:
+        figures = json.loads(scores.read_text().splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise Refusal(f"{scores}: the last line is not JSON ({error}).") from error
-    del figures["model"]
-    save(replace(checkpoint, metadata={**checkpoint.metadata, "scores": figures}), out)
-    click.echo(f"{out}: {checkpoint.name}, with its scores")
+    if not isinstance(figures, dict) or figures.pop("model", None) != model:
+        raise Refusal(f"{scores}: not what training.evaluate printed of {model}.")
+    return figures
 
 
 if __name__ == "__main__":

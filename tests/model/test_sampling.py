@@ -11,9 +11,11 @@ import torch
 from scipy import stats
 from torch import distributions
 
-from vpype_sketchformer.model.checkpoint import Checkpoint, load
+from training.export import as_guide
+from vpype_sketchformer.model import sampling
+from vpype_sketchformer.model.checkpoint import Checkpoint, load, save
 from vpype_sketchformer.model.sampling import draw_offsets, sample
-from vpype_sketchformer.model.transformer import Mixture
+from vpype_sketchformer.model.transformer import ANY_STROKES, Mixture
 from vpype_sketchformer.sketch import Sketch
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
@@ -120,14 +122,33 @@ def test_offsets_follow_the_distribution(mixture: Mixture, temperature: float) -
 
 def test_guidance_moves_sketches_towards_their_class(checkpoint: Checkpoint) -> None:
     """The class's own log-likelihood ratio, the measure of best-of, rises with guidance."""
-    from vpype_sketchformer.model import sampling
 
     def mean_score(guidance: float) -> float:
-        style = sampling._Style(1.0, 1.0, 1.0, guidance, 0, False, scored=True)
-        network = sampling.Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
+        style = sampling._Style(1.0, 1.0, 1.0, guidance, one_line=False)
+        network = sampling.network_of(checkpoint)
         label = checkpoint.classes.index("circle")
         tasks = [sampling._Task(i, label, np.random.default_rng([1, i])) for i in range(100)]
-        scores = [score for _, score, _ in sampling._draw(network, tasks, style)]
+        readings = sampling.Readings(network, ANY_STROKES)
+        at_large = sampling.readings_at_large(checkpoint, network)
+        drawn = sampling._draw(tasks, style, None, readings, at_large, race=False)
+        scores = [score for *_, score in drawn]
         return float(np.mean(scores))
 
     assert mean_score(3.0) > mean_score(1.0) + 0.01
+
+
+def test_a_guide_stands_for_the_null_class(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Kept in the model's file, it guides as the null class does whose copy it is."""
+    copied = replace(checkpoint, guide=as_guide(checkpoint))
+    save(copied, tmp_path / "guided.safetensors")
+    kept = load(tmp_path / "guided.safetensors")
+    assert kept.guide is not None
+    assert kept.guide.classes == ()
+    labels, seeds = ["circle"] * 4, np.random.SeedSequence(2).spawn(4)
+    drawn = [
+        sampling.sample(model, labels, seeds, temperature=0.5, guidance=2.0)
+        for model in (checkpoint, kept)
+    ]
+    for before, after in zip(*drawn, strict=True):
+        for a, b in zip(before.strokes, after.strokes, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -28,6 +28,8 @@ from vpype_sketchformer.wording import OneLineError, is_name
 FORMAT = "sketchformer"
 VERSION = 4
 SUFFIX = ".safetensors"
+#: What the names of the guide's tensors begin with.
+GUIDE = "guide."
 MODELS = Path(__file__).parents[1] / "models"
 
 #: The most that is read of a file's description, bytes: it is parsed before anything is known.
@@ -63,6 +65,8 @@ class Checkpoint:
         scale: Pixels of the 0-255 frame per model unit (the offsets' standard deviation).
         metadata: Training data with licences, training command, metrics: JSON values.
         name: What the model is called, for messages.
+        guide: A small network that knows no classes, for guidance; None where it is the
+            model's own null class.
     """
 
     config: ModelConfig
@@ -71,6 +75,7 @@ class Checkpoint:
     scale: float
     metadata: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    guide: Checkpoint | None = None
 
 
 def bundled() -> dict[str, Path]:
@@ -99,11 +104,12 @@ def find(name: str) -> Path:
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint, tensors as float16, whole or not at all."""
+    guide = checkpoint.guide
+    named = dict(checkpoint.tensors)
+    if guide:
+        named |= {GUIDE + name: tensor for name, tensor in guide.tensors.items()}
     # safetensors writes memory as it lies, so everything must lie in C order.
-    tensors = {
-        name: np.ascontiguousarray(tensor, np.float16)
-        for name, tensor in checkpoint.tensors.items()
-    }
+    tensors = {name: np.ascontiguousarray(t, np.float16) for name, t in named.items()}
     metadata = {
         "format": f"{FORMAT}-{VERSION}",
         "config": json.dumps(asdict(checkpoint.config)),
@@ -111,6 +117,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "scale": json.dumps(checkpoint.scale),
         "metadata": json.dumps(dict(checkpoint.metadata)),
     }
+    if guide:
+        metadata["guide"] = json.dumps({"config": asdict(guide.config), "scale": guide.scale})
     write_whole(path, safetensors.save(tensors, metadata))
 
 
@@ -133,12 +141,13 @@ def load(path: Path) -> Checkpoint:
                 name: _weight(path, file, name, shape, version)
                 for name, shape in expected_shapes(config, len(classes)).items()
             }
+            guide = _guide(path, file, header["guide"]) if "guide" in header else None
     except (OSError, SafetensorError, AttributeError, TypeError) as error:
         # The last two are how safetensors refuses types that NumPy does not have.
         raise CheckpointError(
             f"{path}: not a readable model file; is it complete? ({error})"
         ) from error
-    return Checkpoint(config, weights, classes, scale, metadata, path.stem)
+    return Checkpoint(config, weights, classes, scale, metadata, path.stem, guide)
 
 
 @contextlib.contextmanager
@@ -176,14 +185,33 @@ def _description(
         raise damaged from error
     if not (isinstance(classes, list) and classes and isinstance(metadata, dict)):
         raise damaged
-    if type(scale) not in (int, float) or not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
-        raise damaged
-    if not _is_possible(config, len(classes)):
+    if not (_is_scale(scale) and _is_possible(config, len(classes))):
         raise damaged
     for name in classes:
         if not is_name(name):
             raise CheckpointError(f"{path}: {name!r} cannot be the name of a class.")
     return config, tuple(classes), float(scale), metadata
+
+
+def _guide(path: Path, file: Any, text: str) -> Checkpoint:
+    """Read the network for guidance."""
+    damaged = CheckpointError(f"{path}: the description of the model's guide is damaged.")
+    try:
+        told = json.loads(text)
+        config, scale = ModelConfig(**told["config"]), told["scale"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise damaged from error
+    if not (_is_scale(scale) and _is_possible(config, 0)):
+        raise damaged
+    weights = {
+        name: _weight(path, file, GUIDE + name, shape, VERSION)
+        for name, shape in expected_shapes(config, 0).items()
+    }
+    return Checkpoint(config, weights, (), float(scale))
+
+
+def _is_scale(value: Any) -> bool:
+    return type(value) in (int, float) and SMALLEST_SCALE <= value <= LARGEST_SCALE
 
 
 def _version(path: Path, text: str) -> int:

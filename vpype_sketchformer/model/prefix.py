@@ -39,6 +39,11 @@ class Prefix:
     pens: NDArray[np.intp]
     join: bool
 
+    @property
+    def strokes(self) -> list[NDArray[np.float64]]:
+        """The points, stroke by stroke; the last one may go on."""
+        return np.split(self.positions, np.flatnonzero(self.pens != DRAW) + 1)
+
     def shared(self, other: Prefix) -> int:
         """Count the points that begin both, with what the pen does after them."""
         most = min(len(self.pens), len(other.pens))

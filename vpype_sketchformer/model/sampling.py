@@ -13,13 +13,15 @@ away leaves sketches that never end.
 Guidance (Ho & Salimans 2022) leans on what makes the class different from drawings at large:
 p(x | class) * (p(x | class) / p(x)) ** (guidance - 1). For the offset, whose mixture has no
 closed form under this, a few candidates are drawn and one is chosen by the ratio
-(sampling, importance resampling: Rubin 1987); for the pen it is exact.
+(sampling, importance resampling: Rubin 1987); for the pen it is exact. Drawings at large are
+what the model's guide knows, a far smaller network that was told no classes (Karras et al.
+2024 guide with a smaller one), or the model's own null class where it has none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,7 @@ from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     BEST_QUALITY,
     ONE_STROKE,
+    UNKNOWN_QUALITY,
     Cache,
     Conditions,
     Mixture,
@@ -46,6 +49,8 @@ MAX_ROWS = 256
 RETRIES = 3
 #: Offsets that guidance chooses from.
 CANDIDATES = 8
+#: Finished rows leave a batch when this share of it is left, since leaving copies the cache.
+LEAVE = 0.75
 #: Random numbers per point: three per candidate, one to choose it, one for the pen.
 NUMBERS = 3 * CANDIDATES + 2
 
@@ -101,17 +106,13 @@ def sample(
         One sketch for each label. Retries are drawn side by side, and the first to end is
         kept; if none ends, the sketch is not ``finished``.
     """
-    network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
-    style = _Style(
-        temperature,
-        structure_temperature,
-        pen_temperature,
-        guidance,
-        quality,
-        one_line,
-        scored=best_of > 1,
-    )
-    readings = Readings(network, style.strokes, quality)
+    style = _Style(temperature, structure_temperature, pen_temperature, guidance, one_line)
+    strokes = ONE_STROKE if one_line else ANY_STROKES
+    network = network_of(checkpoint)
+    readings = Readings(network, strokes, quality)
+    at_large = None
+    if guidance != 1.0 or best_of > 1:
+        at_large = readings_at_large(checkpoint, network, strokes)
     best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = dict.fromkeys(range(len(labels)))
     for candidates in (range(best_of), range(best_of, best_of + retries)):
@@ -122,10 +123,11 @@ def sample(
             for k in candidates
         ]
         left = dict.fromkeys(todo, len(candidates))
-        drawn = _draw_all(network, tasks, style, prefix, readings, race=again)
-        for task, score, points in drawn:
+        for task, drawn, finished, score in _draw(
+            tasks, style, prefix, readings, at_large, race=again
+        ):
             i = task.sketch
-            sketch = Sketch.from_stroke3(points, 1.0, labels[i])
+            sketch = Sketch(drawn, labels[i], finished)
             if i not in best or (sketch.finished, score) > best[i][:2]:
                 best[i] = (sketch.finished, score, sketch)
             left[i] -= 1
@@ -134,6 +136,26 @@ def sample(
                 progress(1)
     progress(len(todo))
     return [best[i][2] for i in range(len(labels))]
+
+
+def network_of(checkpoint: Checkpoint) -> Transformer:
+    """Lay out the weights of a model."""
+    return Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
+
+
+def readings_at_large(
+    checkpoint: Checkpoint, network: Transformer, strokes: int = ANY_STROKES
+) -> Readings:
+    """Return what knows of drawings at large: the guide of a model, or its null class.
+
+    Args:
+        checkpoint: The model.
+        network: Its network.
+        strokes: What the null class is told, see ``transformer.ANY_STROKES``.
+    """
+    if checkpoint.guide:
+        return Readings(network_of(checkpoint.guide), ANY_STROKES, UNKNOWN_QUALITY)
+    return Readings(network, strokes, UNKNOWN_QUALITY)
 
 
 def _generator(seed: np.random.SeedSequence, candidate: int) -> np.random.Generator:
@@ -149,71 +171,92 @@ class _Style:
     structure_temperature: float
     pen_temperature: float
     guidance: float
-    quality: int
     one_line: bool
-    scored: bool
-
-    @property
-    def streams(self) -> int:
-        """Rows of the network per drawing: with the class, and without where it is needed."""
-        return 2 if self.scored or self.guidance != 1.0 else 1
-
-    @property
-    def strokes(self) -> int:
-        """What the model is told that the drawing is to be."""
-        return ONE_STROKE if self.one_line else ANY_STROKES
 
 
-def _draw_all(
-    network: Transformer,
+class _Reader:
+    """A network that reads drawings as they grow side by side, a row each.
+
+    Attributes:
+        network: The network.
+        stream: What it knows of each now, (n, width).
+    """
+
+    def __init__(
+        self, readings: Readings, labels: Sequence[int], prefix: Prefix | None
+    ) -> None:
+        """Read what all drawings begin with, under a class each."""
+        self.network = network = readings.network
+        self.conditions = Conditions.of(
+            labels, network.null, readings.strokes, readings.quality
+        )
+        if prefix is None:
+            self.cache = Cache(network.config, len(labels))
+            start = network.embed_start(self.conditions)[:, None]
+            self.stream = network.forward(start, self.cache)[:, 0]
+        else:
+            self.cache, self.stream = readings.read(prefix, labels)
+
+    @classmethod
+    def at_large(
+        cls, readings: Readings | None, count: int, prefix: Prefix | None
+    ) -> _Reader | None:
+        """Read drawings of no class, where that is wanted."""
+        return readings and cls(readings, [readings.network.null] * count, prefix)
+
+    def keep(self, rows: NDArray[np.intp]) -> None:
+        """Keep some of the drawings."""
+        self.cache.keep(rows)
+        self.conditions = self.conditions.keep(rows)
+
+    def read(self, features: NDArray[np.float32], pens: NDArray[np.intp]) -> None:
+        """Read the next point of each: its features (n, FEATURES), and its pen (n,)."""
+        x = self.network.embed_points(self.conditions, features[:, None], pens[:, None])
+        self.stream = self.network.forward(x, self.cache)[:, 0]
+
+    def mixture(self) -> Mixture:
+        """Where each goes on, in model units."""
+        return self.network.mixture(self.stream)
+
+    def log_density(self, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-density of offsets in pixels, (n, m, 2): nats, (n, m)."""
+        scale = self.network.scale
+        return self.mixture().log_density(offsets / scale) - 2 * np.log(scale)
+
+    def log_pens(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Log-probabilities of what the pen does after points (n, FEATURES): nats, (n, 3)."""
+        logits = self.network.pen_logits(self.stream, features).astype(np.float64)
+        return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+def _draw(
     tasks: Sequence[_Task],
     style: _Style,
     prefix: Prefix | None,
     readings: Readings,
+    at_large: Readings | None,
     race: bool,
-) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
-    """Draw any number of tasks, some at a time; yields what ``_draw`` does."""
-    rows = MAX_ROWS // style.streams
-    if race and tasks:  # the rivals must start together
-        rows -= rows % sum(task.sketch == tasks[0].sketch for task in tasks)
-    for begin in range(0, len(tasks), rows):
-        batch = tasks[begin : begin + rows]
-        yield from _draw(network, batch, style, prefix, readings, race)
-
-
-def _draw(
-    network: Transformer,
-    tasks: Sequence[_Task],
-    style: _Style,
-    prefix: Prefix | None = None,
-    readings: Readings | None = None,
-    race: bool = False,
-) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
-    """Draw a batch; in a race, a sketch is over when one of its tasks comes to an end.
+) -> Iterator[tuple[_Task, tuple[NDArray[np.float64], ...], bool, float]]:
+    """Draw any number of tasks, some at a time.
 
     Yields:
-        Each task when its drawing is finished, its score, and its points: offsets in pixels
-        and pen, (n, 3).
+        Each task when its drawing is over: its strokes, those of the prefix first, whether it
+        came to its own end, and its score.
     """
-    begun = 0 if prefix is None else len(prefix.positions)
-    rows = _Rows(
-        network, tasks, style, min(network.config.context, begun + network.config.longest)
-    )
-    if prefix is None:
-        stream = rows.start()
-        rows.move(stream)
-    else:
-        stream = rows.start_with(
-            prefix, readings or Readings(network, style.strokes, style.quality)
-        )
-    while True:
-        rows.set_pen(stream)
-        yield from rows.finished(race)
-        if not rows.alive.any():
-            return
-        rows.shrink()
-        stream = rows.forward()
-        rows.move(stream)
+    rows = MAX_ROWS
+    if race and tasks:  # the rivals must start together
+        rows -= rows % sum(task.sketch == tasks[0].sketch for task in tasks)
+    given = [] if prefix is None else prefix.strokes[:-1]
+    for begin in range(0, len(tasks), rows):
+        batch = tasks[begin : begin + rows]
+        drawn = [list(given) for _ in batch]
+        for grown in _strokes(batch, style, prefix, readings, at_large, race=race):
+            for stroke in grown:
+                strokes = drawn[stroke.task]
+                strokes.append(stroke.points)
+                if stroke.over:
+                    task = batch[stroke.task]
+                    yield task, tuple(strokes), stroke.finished, stroke.score
 
 
 @dataclass(frozen=True)
@@ -242,6 +285,8 @@ def grow(
     prefix: Prefix | None = None,
     temperature: float,
     structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
+    guidance: float = 1.0,
+    at_large: Readings | None = None,
     one_line: bool = False,
     most_strokes: int | None = None,
 ) -> Iterator[list[Growth]]:
@@ -254,6 +299,8 @@ def grow(
         prefix: The beginning. Something is added to it, even where the model would end.
         temperature: See `sample`.
         structure_temperature: See `sample`.
+        guidance: See `sample`.
+        at_large: What guidance needs, see `readings_at_large`.
         one_line: See `sample`.
         most_strokes: How many strokes a drawing may grow by.
 
@@ -261,195 +308,199 @@ def grow(
         After every point, the strokes that were finished by it. Who stops asking stops the
         drawing.
     """
-    network, style = (
-        readings.network,
-        _Style(temperature, temperature, 1.0, 1.0, readings.quality, one_line, scored=False),
-    )
+    style = _Style(temperature, structure_temperature, 1.0, guidance, one_line)
     tasks = [
         _Task(i, label, _generator(seed, 0))
         for i, (label, seed) in enumerate(zip(labels, seeds, strict=True))
     ]
-    begun = 0 if prefix is None else len(prefix.positions)
-    rows = _Rows(
-        network, tasks, style, min(network.config.context, begun + network.config.longest)
-    )
-    strokes: list[list[NDArray[np.float64]]] = [[] for _ in tasks]
-    drawn = [0] * len(tasks)
-    if prefix is None:
-        stream = rows.start()
-        rows.move(stream)
-    else:
-        stream = rows.start_with(prefix, readings)
-        rows.may_end = False
-        rows.set_pen(stream)
-        strokes = [[prefix.positions[-1]] if pen == DRAW else [] for pen in rows.pen]
-        stream = rows.forward()
-        rows.move(stream)
-    while True:
-        rows.set_pen(stream)
-        full = rows.length == rows.history.shape[1]
-        grown = []
-        for row in np.flatnonzero(rows.alive):
-            i, pen = rows.tasks[row].sketch, rows.pen[row]
-            strokes[i].append(rows.position[row].copy())
-            if pen == DRAW and not full:
-                continue
-            drawn[i] += 1
-            over = bool(full or pen == END or drawn[i] == most_strokes)
-            if len(strokes[i]) > 1:
-                grown.append(Growth(i, np.array(strokes[i]), over, bool(pen == END)))
-            strokes[i] = []
-            rows.alive[row] = not over
-        yield grown
+    for grown in _strokes(
+        tasks, style, prefix, readings, at_large, add=True, most_strokes=most_strokes
+    ):
+        yield [
+            Growth(stroke.task, stroke.points[stroke.given :], stroke.over, stroke.finished)
+            for stroke in grown
+            if len(stroke.points) - stroke.given > 1
+        ]
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    """A stroke that is finished.
+
+    Attributes:
+        task: The number of its task.
+        points: Its points in the frame, (n, 2).
+        given: How many of them the prefix has, but for its last one.
+        over: Whether the drawing is over.
+        finished: Whether that is the drawing's own end.
+        score: Nats by which the class speaks for the drawing so far, the mean of its points.
+    """
+
+    task: int
+    points: NDArray[np.float64]
+    given: int
+    over: bool
+    finished: bool
+    score: float
+
+
+def _strokes(
+    tasks: Sequence[_Task],
+    style: _Style,
+    prefix: Prefix | None,
+    readings: Readings,
+    at_large: Readings | None,
+    *,
+    race: bool = False,
+    add: bool = False,
+    most_strokes: int | None = None,
+) -> Iterator[list[_Stroke]]:
+    """Draw a batch side by side, point by point: the one loop behind all that is drawn.
+
+    Args:
+        tasks: What to draw.
+        style: How.
+        prefix: What all drawings begin with.
+        readings: What the network knows of the prefix already.
+        at_large: The same of what knows drawings at large, for guidance and scores.
+        race: Whether a sketch is over when one of its tasks comes to an end.
+        add: Whether something is added to the prefix even where the model would end.
+        most_strokes: How many strokes a drawing may grow by.
+
+    Yields:
+        After every point, the strokes that were finished by it.
+    """
+    given = 0 if prefix is None else len(prefix.positions)
+    config = readings.network.config
+    most = min(config.context, given + config.longest)
+    rows = _Rows.begin(tasks, most, prefix)
+    reader = _Reader(readings, [task.label for task in tasks], prefix)
+    other = _Reader.at_large(at_large, len(tasks), prefix)
+    undrawn = max(given - 1, 0)  # what the pen does after the last given point is not given
+    for at in range(undrawn, most):
+        numbers = rows.numbers[:, at - undrawn]
+        if at >= given:
+            offset, gain = _choose_offset(reader, other, numbers, style)
+            # The model knows whole pixels only.
+            rows.points[:, at] = np.rint(rows.before(at) + offset)
+            rows.scores += gain
+        features = rows.features(at)
+        barred = np.zeros((len(rows.task), 3), bool)
+        barred[:, LIFT] = style.one_line
+        if at >= given:  # a stroke of one point would leave a stray dot
+            barred[rows.begins == at, LIFT:] = True
+        elif prefix is not None:
+            barred[:, DRAW] = not prefix.join
+            barred[:, END] = add
+        pens, gain = _choose_pen(reader, other, features, numbers[:, -1], barred, style)
+        rows.scores += gain
+        rows.strokes += (pens != DRAW) & (at >= given)
+        over = (pens == END) | (rows.strokes == most_strokes) | (at + 1 == most)
+        yield rows.finished(at, pens, over, undrawn)
+        if race:
+            won = {tasks[i].sketch for i in rows.task[rows.alive & (pens == END)]}
+            over |= [tasks[i].sketch in won for i in rows.task]
+        rows.alive &= ~over
         if not rows.alive.any():
             return
-        rows.shrink()
-        stream = rows.forward()
-        rows.move(stream)
+        rows.begins[pens != DRAW] = at + 1
+        kept = np.flatnonzero(rows.alive)
+        if len(kept) <= LEAVE * len(rows.task):
+            rows, pens, features = rows.keep(kept), pens[kept], features[kept]
+            for each in filter(None, (reader, other)):
+                each.keep(kept)
+        for each in filter(None, (reader, other)):
+            each.read(features, pens)
 
 
+@dataclass
 class _Rows:
-    """Drawings that grow side by side, all at the same point."""
+    """Drawings that grow side by side, all at the same point, a row each.
 
-    def __init__(
-        self, network: Transformer, tasks: Sequence[_Task], style: _Style, limit: int
-    ) -> None:
-        n = len(tasks)
-        self.network, self.style = network, style
-        self.tasks = list(tasks)
-        self.alive = np.ones(n, bool)
-        self.history = np.zeros((n, limit, 3))
-        self.length = self.given = 0
-        self.position, self.begin = np.zeros((n, 2)), np.zeros((n, 2))
-        self.offset, self.scores = np.zeros((n, 2)), np.zeros(n)
-        self.fresh = np.ones(n, bool)  # whether the point begins a stroke
-        self.pen_may_stay = self.may_end = True
-        labels = [task.label for task in self.tasks]
-        # Rows of the network: all with the class first, then all without where it is needed.
-        self.conditions = Conditions.of(
-            (labels + [network.null] * n)[: n * style.streams],
-            network.null,
-            style.strokes,
-            style.quality,
+    Attributes:
+        task: The numbers of their tasks, (n,).
+        points: Their points in the frame; what is not drawn yet is not set, (n, most, 2).
+        begins: Where in that their strokes at hand begin, (n,).
+        strokes: How many strokes they have grown by, (n,).
+        scores: Nats by which the class speaks for them, (n,).
+        numbers: The random numbers of all points that may be drawn, (n, points, NUMBERS).
+        alive: Whether they go on, (n,).
+    """
+
+    task: NDArray[np.intp]
+    points: NDArray[np.float64]
+    begins: NDArray[np.intp]
+    strokes: NDArray[np.intp]
+    scores: NDArray[np.float64]
+    numbers: NDArray[np.float64]
+    alive: NDArray[np.bool_]
+
+    @classmethod
+    def begin(cls, tasks: Sequence[_Task], most: int, prefix: Prefix | None) -> _Rows:
+        """Begin drawings of so many points at most, all with the prefix."""
+        n, given = len(tasks), 0
+        points, begins = np.zeros((n, most, 2)), np.zeros(n, np.intp)
+        if prefix is not None:
+            given = len(prefix.positions)
+            points[:, :given] = prefix.positions
+            begins[:] = given - len(prefix.strokes[-1])
+        shape = (most - max(given - 1, 0), NUMBERS)
+        return cls(
+            np.arange(n),
+            points,
+            begins,
+            np.zeros(n, np.intp),
+            np.zeros(n),
+            np.array([task.generator.random(shape) for task in tasks]),
+            np.ones(n, bool),
         )
 
-    def start(self) -> NDArray[np.float32]:
-        """Read the start token; returns what the rows know, (streams n, width)."""
-        self.draw_numbers()
-        self.cache = Cache(self.network.config, len(self.conditions.labels))
-        x = self.network.embed_start(self.conditions)[:, None]
-        return self.network.forward(x, self.cache)[:, 0]
+    def keep(self, rows: NDArray[np.intp]) -> _Rows:
+        """Keep some of the drawings."""
+        return _Rows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def start_with(self, prefix: Prefix, readings: Readings) -> NDArray[np.float32]:
-        """Read a beginning, up to the pen after its last point."""
-        self.cache, stream = readings.read(prefix, self.conditions.labels.tolist())
-        before = len(prefix.positions) - 1
-        offsets = np.diff(prefix.positions, axis=0, prepend=np.zeros((1, 2)))
-        self.history[:, :before, 2] = prefix.pens
-        self.history[:, : before + 1, :2] = offsets
-        strokes_begin = np.flatnonzero(np.append(END, prefix.pens) != DRAW)
-        self.position[:] = prefix.positions[-1]
-        self.begin[:] = prefix.positions[strokes_begin[-1]]
-        self.offset[:] = offsets[-1]
-        self.fresh[:] = False
-        self.length = self.given = before
-        self.pen_may_stay = prefix.join
-        self.draw_numbers()
-        return stream
+    def finished(
+        self, at: int, pens: NDArray[np.intp], over: NDArray[np.bool_], undrawn: int
+    ) -> list[_Stroke]:
+        """Return the strokes that are finished by a point.
 
-    def draw_numbers(self) -> None:
-        """Draw the random numbers of all points, (n, points, NUMBERS)."""
-        shape = (self.history.shape[1] - self.given, NUMBERS)
-        self.numbers = np.array([task.generator.random(shape) for task in self.tasks])
+        Args:
+            at: The point.
+            pens: What the pen does after it, (n,).
+            over: Whether the drawing is over with it, (n,).
+            undrawn: How many points are given with what the pen does after them.
+        """
+        return [
+            _Stroke(
+                int(self.task[row]),
+                self.points[row, self.begins[row] : at + 1].copy(),
+                max(0, undrawn - int(self.begins[row])),
+                bool(over[row]),
+                bool(pens[row] == END),
+                float(self.scores[row]) / (at + 1),
+            )
+            for row in np.flatnonzero(self.alive & ((pens != DRAW) | over))
+        ]
 
-    def numbers_now(self) -> NDArray[np.float64]:
-        """Return the random numbers of the point at hand, (n, NUMBERS)."""
-        return self.numbers[:, self.length - self.given]
+    def before(self, at: int) -> NDArray[np.float64]:
+        """Return the points before a point, (n, 2)."""
+        return self.points[:, at - 1] if at else np.zeros((len(self.task), 2))
 
-    def move(self, stream: NDArray[np.float32]) -> None:
-        """Choose where the next points fall."""
-        offset, gain = _choose_offset(self.network, stream, self.numbers_now(), self.style)
-        target = np.rint(self.position + offset)  # the model knows whole pixels only
-        self.offset, self.position = target - self.position, target
-        if self.length:
-            self.fresh = self.history[:, self.length - 1, 2] != DRAW
-        self.begin = np.where(self.fresh[:, None], target, self.begin)
-        self.scores += gain
-
-    def set_pen(self, stream: NDArray[np.float32]) -> None:
-        """Choose what the pen does after the points, which are then complete."""
-        self.features = point_features(self.offset, self.position, self.begin)
-        barred = np.zeros((len(self.tasks), 3), bool)
-        barred[:, DRAW] = not self.pen_may_stay
-        barred[:, LIFT] = self.style.one_line
-        barred[:, END] = not self.may_end
-        # A stroke of one point would leave a stray dot.
-        barred[self.fresh, LIFT] = barred[self.fresh, END] = True
-        self.pen, gain = _choose_pen(
-            self.network, stream, self.features, self.numbers_now()[:, -1], barred, self.style
-        )
-        self.scores += gain
-        self.history[:, self.length, :2] = self.offset
-        self.history[:, self.length, 2] = self.pen
-        self.length += 1
-        self.pen_may_stay = self.may_end = True
-
-    def finished(self, race: bool) -> Iterator[tuple[_Task, float, NDArray[np.float64]]]:
-        """Yield the drawings that ended with the last point."""
-        full = self.length == self.history.shape[1]
-        ended = self.alive & (self.pen == END)
-        done = self.alive if full else ended
-        for row in np.flatnonzero(done):
-            points = self.history[row, : self.length]
-            yield self.tasks[row], float(self.scores[row]) / self.length, points
-        self.alive = self.alive & ~done
-        if race and ended.any():
-            won = {self.tasks[row].sketch for row in np.flatnonzero(ended)}
-            self.alive &= [task.sketch not in won for task in self.tasks]
-
-    def shrink(self) -> None:
-        """Let finished rows leave, in groups, since leaving costs a copy of the cache."""
-        n, keep = len(self.tasks), np.flatnonzero(self.alive)
-        if len(keep) > 0.75 * n:
-            return
-        parts = np.concatenate([keep + s * n for s in range(self.style.streams)])
-        self.cache.keep(parts)
-        self.conditions = self.conditions.keep(parts)
-        self.tasks = [self.tasks[i] for i in keep]
-        for name in (
-            "alive",
-            "history",
-            "position",
-            "begin",
-            "scores",
-            "features",
-            "pen",
-            "numbers",
-        ):
-            setattr(self, name, getattr(self, name)[keep])
-
-    def forward(self) -> NDArray[np.float32]:
-        """Read the points; returns what the rows know, (streams n, width)."""
-        streams = self.style.streams
-        x = self.network.embed_points(
-            self.conditions,
-            np.tile(self.features, (streams, 1))[:, None],
-            np.tile(self.pen, streams)[:, None],
-        )
-        return self.network.forward(x, self.cache)[:, 0]
+    def features(self, at: int) -> NDArray[np.float32]:
+        """Describe a point to the network, (n, FEATURES)."""
+        points = self.points[:, at]
+        begins = self.points[np.arange(len(points)), self.begins]
+        return point_features(points - self.before(at), points, begins)
 
 
 def _choose_offset(
-    network: Transformer,
-    stream: NDArray[np.float32],
-    numbers: NDArray[np.float64],
-    style: _Style,
+    reader: _Reader, other: _Reader | None, numbers: NDArray[np.float64], style: _Style
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Choose the next offsets.
 
     Args:
-        network: The model.
-        stream: What the rows know, (streams n, width).
+        reader: What is known of the drawings.
+        other: What is known of drawings at large.
         numbers: Random numbers, (n, NUMBERS).
         style: How to draw.
 
@@ -457,23 +508,21 @@ def _choose_offset(
         Offsets in pixels, (n, 2), and by how many nats the class speaks for them, (n,).
     """
     n = len(numbers)
-    scale = network.scale
-    mixture = network.mixture(stream)
     guided = style.guidance != 1.0
     count = CANDIDATES if guided else 1
     draws = numbers[:, : 3 * count].reshape(n, count, 3)
-    offsets = draw_offsets(  # (n, m, 2)
-        mixture.rows(slice(0, n)), draws, style.temperature, style.structure_temperature
+    drawn = draw_offsets(
+        reader.mixture(), draws, style.temperature, style.structure_temperature
     )
-    if style.streams == 1:
-        return offsets[:, 0] * scale, np.zeros(n)
-    with_class = mixture.rows(slice(0, n)).log_density(offsets)
-    gain = with_class - mixture.rows(slice(n, 2 * n)).log_density(offsets)  # (n, m)
+    offsets = drawn * reader.network.scale  # (n, m, 2)
+    if other is None:
+        return offsets[:, 0], np.zeros(n)
+    gain = reader.log_density(offsets) - other.log_density(offsets)  # (n, m)
     chosen = np.zeros(n, np.intp)
     if guided:
         chosen = _categorical((style.guidance - 1.0) * gain, numbers[:, -2])
     rows = np.arange(n)
-    return offsets[rows, chosen] * scale, gain[rows, chosen]
+    return offsets[rows, chosen], gain[rows, chosen]
 
 
 def draw_offsets(
@@ -508,8 +557,8 @@ def draw_offsets(
 
 
 def _choose_pen(
-    network: Transformer,
-    stream: NDArray[np.float32],
+    reader: _Reader,
+    other: _Reader | None,
     features: NDArray[np.float32],
     numbers: NDArray[np.float64],
     barred: NDArray[np.bool_],
@@ -518,8 +567,8 @@ def _choose_pen(
     """Choose what the pen does after the points just drawn.
 
     Args:
-        network: The model.
-        stream: What the rows know, (streams n, width).
+        reader: What is known of the drawings.
+        other: What is known of drawings at large.
         features: The points just drawn, (n, FEATURES).
         numbers: Random numbers, (n,).
         barred: What the pen must not do, (n, 3).
@@ -528,15 +577,12 @@ def _choose_pen(
     Returns:
         Pens, (n,), and by how many nats the class speaks for them, (n,).
     """
-    n = len(numbers)
-    logits = network.pen_logits(stream, np.tile(features, (style.streams, 1)))
-    logs = logits.astype(np.float64)
-    logs -= np.log(np.exp(logs).sum(axis=-1, keepdims=True))
-    gain = logs[:n] - logs[-n:]  # zero where there is one stream only
-    wanted = (logs[:n] + (style.guidance - 1.0) * gain) / style.pen_temperature
+    logs = reader.log_pens(features)
+    gain = np.zeros_like(logs) if other is None else logs - other.log_pens(features)
+    wanted = (logs + (style.guidance - 1.0) * gain) / style.pen_temperature
     wanted[barred] = -np.inf
     pen = _categorical(wanted, numbers)
-    return pen, gain[np.arange(n), pen]
+    return pen, gain[np.arange(len(pen)), pen]
 
 
 def _categorical(

@@ -166,6 +166,7 @@ class Companion:
             known.readings[condition],
             prefix=known.prefix,
             temperature=wish.temperature,
+            structure_temperature=wish.temperature,
             one_line=wish.one_line,
             most_strokes=wish.most_strokes,
         ):
