@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: What one file may take: seconds of the processor, and bytes of memory.
 SECONDS, MEMORY = 8.0, 700 * 2**20
 #: Seconds by the clock, where the machine is so busy that the processor's do not come.
-PATIENCE = 120.0
+PATIENCE = 300.0
 #: Seconds between two looks at the process.
 PAUSE = 0.02
 #: The most lines that are handed back.

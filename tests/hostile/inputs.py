@@ -266,11 +266,24 @@ _PAGE = {
     "strokes": {"1": {"drawing": 1, "by": "you", "points": [1.0, 2.0, 30.0, 40.0]}},
     "labels": {"1": "cat"},
 }
+_JOB = {
+    "format": "vpype-sketchformer-job-1",
+    "jobs": {
+        "1": {"fingerprint": "00", "strokes": 9, "drawn": 3, "position": [1.0, 2.0, 0.0]}
+    },
+}
+_CONFIG = {
+    "gwrite": {
+        "default_profile": "grbl_servo",
+        "grbl_servo": {"default_values": {"feed": 900, "s_down": 5}, "unit": "mm"},
+        "grbl_z": {"offset_x": 1.5, "invert_y": False, "info": "mine"},
+    }
+}
 
 
 def _json_cases(good: Any) -> Iterator[bytes]:
     yield from (b"", b"[", DEEP.encode(), b"1" * 5000, b'{"a":' * 5000, b"\xff\xfe")
-    yield b"[" + b"[]," * 2_000_000 + b"[]]"
+    yield b"[" + b"[]," * 500_000 + b"[]]"
     yield json.dumps(good).encode()
 
 
@@ -288,6 +301,16 @@ def drawing(rng: random.Random) -> bytes:
 def page(rng: random.Random) -> bytes:
     """Make a page of the sketchpad that is none."""
     return _json(_PAGE, rng)
+
+
+def job(rng: random.Random) -> bytes:
+    """Make a job file that is none."""
+    return _json(_JOB, rng)
+
+
+def config(rng: random.Random) -> bytes:
+    """Make the tables of a configuration, as JSON, with wrong values."""
+    return _json(_CONFIG, rng)
 
 
 # --- datasets ---
@@ -345,6 +368,8 @@ KINDS: dict[str, tuple[Callable[[], Iterator[bytes]], Callable[[random.Random], 
     "svg": (_svg_cases, svg),
     "ndjson": (lambda: _json_cases(_DRAWING), drawing),
     "page": (lambda: _json_cases(_PAGE), page),
+    "job": (lambda: _json_cases(_JOB), job),
+    "config": (lambda: _json_cases(_CONFIG), config),
     "dataset": (_dataset_cases, dataset),
 }
 

@@ -14,7 +14,16 @@ from tests.hostile.fuzz import watch
 from tests.hostile.inputs import KINDS, NAMES
 from vpype_sketchformer.wording import is_name, plain
 
-COUNTS = {"model": 160, "npz": 60, "svg": 50, "ndjson": 40, "page": 40, "dataset": 70}
+COUNTS = {
+    "model": 160,
+    "npz": 60,
+    "svg": 50,
+    "ndjson": 40,
+    "page": 40,
+    "job": 40,
+    "config": 40,
+    "dataset": 70,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,6 +9,8 @@ each, and the exit status is 1. Who starts this watches the clock and the memory
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import sys
@@ -18,9 +20,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 from xml.etree import ElementTree
 
 import click
+import vpype as vp
 import vpype_cli
 from click.testing import CliRunner
 
@@ -28,6 +32,8 @@ from tests.hostile.inputs import NAMES, inputs
 from training import prepare
 from training.data import dataset
 from vpype_sketchformer import svg_reader
+from vpype_sketchformer.plotters import gcode
+from vpype_sketchformer.plotters.job import JobError, JobFile
 from vpype_sketchformer.sketchpad import svg
 from vpype_sketchformer.sketchpad.keeping import Shelf
 from vpype_sketchformer.svg_reader import SvgError, SvgReader
@@ -122,6 +128,27 @@ def try_dataset(path: Path, folder: Path, number: int) -> None:
             loaded.drawing(i)
 
 
+def try_job(path: Path, folder: Path, number: int) -> None:
+    """Look how far a plot came."""
+    with _one_line(JobError):
+        JobFile(path).load()
+
+
+def try_config(path: Path, folder: Path, number: int) -> None:
+    """Offer the profiles beside the user's own, as at every start of vpype, and use one."""
+    try:
+        config = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return
+    # Of what is no table at the top, and of a whole profile of the user's, vpype itself knows.
+    if not isinstance(config, dict) or "gwrite" not in config:
+        return
+    with mock.patch.object(vp.config_manager, "_config", config):
+        gcode.register()
+        with contextlib.suppress(click.UsageError):
+            gcode.find(None, "grbl")
+
+
 class _one_line:
     """Lets an error of a kind pass whose message is one printable line."""
 
@@ -146,6 +173,8 @@ TRIALS: dict[str, tuple[str, Callable[[Path, Path, int], None]]] = {
     "svg": ("cat.svg", try_svg),
     "ndjson": ("cat.ndjson", try_prepare),
     "page": ("page", try_page),
+    "job": ("sheet.job.json", try_job),
+    "config": ("config.json", try_config),
     "dataset": ("data.safetensors", try_dataset),
 }
 

@@ -44,6 +44,8 @@ CURVE_STEP = 0.1
 LARGEST = 1e9
 #: A drawing may have so many points, a line of ``.ndjson`` so many bytes.
 MOST_POINTS, LONGEST_LINE = 100_000, 4 * 2**20
+#: An SVG may have so many bytes; how much work it makes is limited besides.
+LARGEST_SVG = 32 * 2**20
 #: A part of an ``.npz`` may hold so many drawings and unpack to so many bytes: the largest of
 #: Google's has 340,000 drawings, of some 350 bytes. Its zip's directory may have so many.
 MOST_DRAWINGS, LARGEST_PART, LARGEST_DIRECTORY = 500_000, 160 * 2**20, 2**20
@@ -171,10 +173,13 @@ def read_svg(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
         ReaderError: The file cannot be read.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_SVG + 1)
     except OSError as error:
         raise ReaderError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
+        if len(content) > LARGEST_SVG:
+            raise DatasetError(f"larger than {LARGEST_SVG:,} bytes")
         drawing = _drawing(simplify(_strokes_from_svg(content)), path.resolve().parent.name)
     except DatasetError as error:
         report(Skipped(path, "", str(error)))

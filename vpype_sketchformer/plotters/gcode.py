@@ -206,7 +206,7 @@ def find(name: str | None, command: str) -> dict[str, Any]:
     """
     configured = vp.config_manager.config["gwrite"]
     name = name or configured.get("default_profile", DEFAULT)
-    if name not in PROFILES:
+    if not isinstance(name, str) or name not in PROFILES:
         raise click.UsageError(
             f"{command}: {name!r} is not a profile with a pen; "
             f"there are {', '.join(PROFILES)}."
@@ -297,12 +297,12 @@ def _leave_out(key: str, value: Any, why: str) -> None:
 def _is_setting(key: str, value: Any) -> bool:
     """Tell whether gwrite can use a setting of a profile; it does not look itself."""
     if key.startswith(("offset_", "scale_")):
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) in (int, float) and abs(value) < math.inf
     if key.startswith("invert_") or key.endswith("_flip"):
         return isinstance(value, bool)
     if key == "unit":
         try:
-            return vp.convert_length(value) > 0
-        except (ValueError, TypeError):
+            return isinstance(value, str) and vp.convert_length(value) > 0
+        except ValueError:
             return False
     return True

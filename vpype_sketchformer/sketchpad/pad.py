@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer.wording import is_name
+
 Stroke = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 
@@ -28,8 +30,6 @@ MOST_STROKES, MOST_POINTS = 20_000, 1_000_000
 FARTHEST = 1e5
 #: Smallest and largest side of a page, pixels.
 SHORTEST, LONGEST = 40.0, 20_000.0
-#: The longest name of a class that is kept.
-LONGEST_LABEL = 100
 
 
 class PadError(ValueError):
@@ -213,11 +213,11 @@ def as_count(value: Any) -> int:
 
 def as_label(value: Any) -> str:
     """Return the name of a class, empty for none; `PadError` if it is something else."""
-    if value is None:
+    if value is None or value == "":
         return ""
-    if not isinstance(value, str) or len(value) > LONGEST_LABEL or not value.isprintable():
+    if not is_name(value):
         raise PadError("the name of a class was expected.")
-    return value
+    return str(value)
 
 
 def as_size(value: Any) -> tuple[float, float]:
