@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 
 import click
 import numpy as np
@@ -17,6 +18,9 @@ from hypothesis import strategies as st
 from tests.conftest import CommandLine
 
 CM = 96 / 2.54
+MM = CM / 10
+
+DATA = Path(__file__).parents[1] / "data"
 
 Stroke = list[complex]
 
@@ -241,6 +245,99 @@ def test_drawings_on_a_sheet_stay_apart() -> None:
     for strokes, path in zip(faces, after, strict=True):  # in the order they were drawn
         assert_nothing_lost(strokes, vp.LineCollection([path]))
     assert len(draw([stroke for strokes in faces for stroke in strokes], "-b 2cm")) == 1
+
+
+# --- hatching, and other lines that are drawn one after the other ----------------------------
+
+
+def added(strokes: list[Stroke], path: np.ndarray) -> float:
+    """What a path draws beside the strokes, as a share of theirs."""
+    own = sum(float(np.abs(np.diff(stroke)).sum()) for stroke in strokes)
+    return float(np.abs(np.diff(path)).sum()) / own - 1
+
+
+def hatching(count: int, apart: float, noise: float = 0.0) -> list[Stroke]:
+    """Parallel lines of 10 cm."""
+    moved = np.random.default_rng(0).uniform(-noise, noise, (count, 2))
+    return [
+        [(a + 1j * i * apart) * MM, (100 + b + 1j * i * apart) * MM]
+        for i, (a, b) in enumerate(moved.tolist())
+    ]
+
+
+@pytest.mark.parametrize("noise", [0, 1e-9, 0.5])
+@pytest.mark.parametrize(("count", "apart"), [(8, 5), (20, 2), (50, 3)])
+def test_hatching_becomes_a_zigzag(count: int, apart: float, noise: float) -> None:
+    strokes = hatching(count, apart, noise)
+    (path,) = draw(strokes)
+    assert added(strokes, path) < 1.02 * (count - 1) * apart / (count * 100) + 1e-9
+
+
+def test_hatching_as_it_comes_in_files() -> None:
+    document = vp.read_multilayer_svg(str(DATA / "hatch8.svg"), 0.1)
+    strokes = [line.tolist() for line in document.layers[1]]
+    (path,) = draw(strokes)
+    assert added(strokes, path) == pytest.approx(35 / 800, rel=0.01)
+
+
+def test_hatching_that_an_outline_clips() -> None:
+    """No more than from each line straight to the next one's nearer or farther end."""
+    heights = np.arange(-45, 46, 3) * MM
+    half = np.sqrt((50 * MM) ** 2 - heights**2)
+    strokes = [
+        [complex(-w, h), complex(w, h)] for w, h in zip(half, heights, strict=True)
+    ]
+    (path,) = draw(strokes)
+    zigzag = np.abs(np.diff([s[:: 1 if i % 2 else -1] for i, s in enumerate(strokes)])).sum()
+    zigzag += np.abs(np.diff(half + 1j * heights)).sum()
+    assert np.abs(np.diff(path)).sum() <= 1.02 * zigzag
+
+
+def test_a_spiral_of_dashes_is_drawn_along() -> None:
+    t = np.linspace(2, 10 * np.pi, 2000)
+    spiral = 4 * t * np.exp(1j * t)
+    strokes = [spiral[i : i + 16].tolist() for i in range(0, 1980, 20)]
+    (path,) = draw(strokes, "-b 1m")
+    assert np.abs(np.diff(path)).sum() <= 1.02 * np.abs(np.diff(spiral)).sum()
+
+
+def shortest_way(strokes: list[Stroke]) -> float:
+    """The least that bridges add if each stroke is drawn once, by trying all orders."""
+    best = np.inf
+    for order in itertools.permutations(strokes):
+        for flips in itertools.product([1, -1], repeat=len(order)):
+            ends = [stroke[::flip] for stroke, flip in zip(order, flips, strict=True)]
+            best = min(best, sum(abs(a[-1] - b[0]) for a, b in itertools.pairwise(ends)))
+    return best
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 5), st.integers(0, 10**6))
+def test_as_good_as_the_best_order(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    starts, ways = random.uniform(0, 500, (2, count, 2)) @ [1, 1j]
+    strokes = [[start, start + way / 10] for start, way in zip(starts, ways, strict=True)]
+    assume(ink(strokes).length > 0.999 * sum(abs(s[1] - s[0]) for s in strokes))
+    lines = [shapely.LineString([(z.real, z.imag) for z in s]) for s in strokes]
+    assume(all(a.distance(b) > 5 for a, b in itertools.combinations(lines, 2)))
+    (path,) = draw(strokes, "-b 100m -t 0")
+    own = sum(abs(s[1] - s[0]) for s in strokes)
+    white = ink([path.tolist()]).length - own
+    again = np.abs(np.diff(path)).sum() - own - white
+    assert 2 * white + again <= 1.02 * 2 * shortest_way(strokes) + 1e-6
+
+
+def test_small_letters_keep_their_shapes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing longer than a pen's width is joined on a wide sheet, and what is, is told."""
+    vpype_cli.execute(f"read {DATA / 'text_futural.svg'} oneline")
+    said = capsys.readouterr().err
+    joins = re.search(r"(\d+) joins? \((\S+) cm\)", said)
+    assert not joins or float(joins[2]) <= 0.03 * int(joins[1])
+
+
+def test_joins_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    draw([[0, 10 * CM], [10.1 * CM, 20 * CM]])
+    assert "1 join (0.1 cm)" in capsys.readouterr().err
 
 
 # --- how the path runs -----------------------------------------------------------------------

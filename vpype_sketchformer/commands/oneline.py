@@ -14,10 +14,14 @@ import vpype_cli
 
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.pipeline import PlacedCommand
-from vpype_sketchformer.units import CM
+from vpype_sketchformer.commands.support.progress import progress
+from vpype_sketchformer.units import CM, MM
 
 if TYPE_CHECKING:
     from vpype_sketchformer.oneline import Unbroken
+
+#: The width of a pen where the layer has none.
+PEN_WIDTH = 0.3 * MM
 
 
 def _check(call: Call[Memory]) -> None:
@@ -34,8 +38,8 @@ def _check(call: Call[Memory]) -> None:
     "-t",
     "--tolerance",
     type=vpype_cli.LengthType(),
-    help="An end is joined with lines that are nearer than this (default: 2% of the longer "
-    "side of the drawing).",
+    help="An end is joined with lines that are nearer than this (default: the pen's width, or "
+    "2% of the longer side of what is joined, where that is more).",
 )
 @click.option(
     "-b",
@@ -48,7 +52,8 @@ def _check(call: Call[Memory]) -> None:
     "--smooth/--no-smooth",
     default=False,
     help="Round the corners where one line goes over into another, which moves them by at "
-    "most half the tolerance, and bow the bridges (default: --no-smooth).",
+    "most the pen's width, or half the tolerance that is given, and bow the bridges (default: "
+    "--no-smooth).",
 )
 @click.option(
     "-l",
@@ -72,8 +77,9 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
     Each layer is done on its own. What lies farther apart than `--max-bridge` is taken for
     different drawings, each with a line of its own, so that the sketches on a sheet stay
     apart; what lies within another line, as eyes in a face, belongs to it. For every layer it
-    is said how many strokes there were and are, how many bridges were built, and how much of
-    the way goes over lines that were there already.
+    is said how many strokes there were and are, how many ends were joined and bridges built,
+    and how much of the way goes over lines that were there already. The pen's width is the
+    layer's, 0.3mm where none is set. Hatching becomes a zigzag.
 
     Examples:
 
@@ -102,19 +108,22 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
     from vpype_sketchformer.oneline import Limits, StrokeError, unbroken
 
     values = call.values
-    limits = Limits(values["tolerance"], values["max_bridge"])
     layers = [
         (lid, document.layers[lid])
         for lid in vpype_cli.multiple_to_layer_ids(values["layer"], document)
         if not document.layers[lid].is_empty()
     ]
     results = {}
-    for lid, layer in layers:
-        strokes = [np.column_stack([line.real, line.imag]) for line in layer]
-        try:
-            results[lid] = unbroken(strokes, limits, smooth=values["smooth"])
-        except StrokeError as error:
-            raise click.UsageError(f"layer {lid}: {error}") from error
+    with progress(sum(len(layer) for _, layer in layers)) as advance:
+        for lid, layer in layers:
+            strokes = [np.column_stack([line.real, line.imag]) for line in layer]
+            pen = layer.property(vp.METADATA_FIELD_PEN_WIDTH) or PEN_WIDTH
+            limits = Limits(values["tolerance"], values["max_bridge"], pen)
+            step = _part_of(advance, len(layer))
+            try:
+                results[lid] = unbroken(strokes, limits, smooth=values["smooth"], advance=step)
+            except StrokeError as error:
+                raise click.UsageError(f"layer {lid}: {error}") from error
     for lid, result in results.items():
         _report(lid, len(document.layers[lid]), result)
         document.layers[lid] = document.layers[lid].clone(
@@ -123,21 +132,33 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
     return document
 
 
+def _part_of(advance: Callable[[int], None], total: int) -> Callable[[float], None]:
+    """Return what turns a share of ``total`` that is done into steps."""
+    done = 0
+
+    def to(share: float) -> None:
+        nonlocal done
+        now = round(share * total)
+        advance(now - done)
+        done = now
+
+    return to
+
+
 def _report(lid: int, before: int, result: Unbroken) -> None:
     """Say what was done to a layer."""
     after = len(result.paths)
-    bridges = len(result.bridges)
-    said = [f"{before} {_strokes(before)} before, {after} now"]
-    if bridges:
-        said.append(
-            f"{bridges} {'bridge' if bridges == 1 else 'bridges'} "
-            f"({result.bridges.sum() / CM:.2g} cm)"
-        )
+    said = [f"{before} {_counted(before, 'stroke')} before, {after} now"]
+    for kind, lengths in (("join", result.joins), ("bridge", result.bridges)):
+        if len(lengths):
+            said.append(
+                f"{len(lengths)} {_counted(len(lengths), kind)} ({lengths.sum() / CM:.2g} cm)"
+            )
     said.append(f"{100 * result.retraced / max(result.length, 1e-9):.0f} % retraced")
     if math.isfinite(result.gap):
         said.append(f"apart by {result.gap / CM:.2g} cm or more (`--max-bridge` joins them)")
     click.echo(f"oneline: layer {lid}: {', '.join(said)}", err=True)
 
 
-def _strokes(count: int) -> str:
-    return "stroke" if count == 1 else "strokes"
+def _counted(count: int, thing: str) -> str:
+    return thing if count == 1 else f"{thing}s"

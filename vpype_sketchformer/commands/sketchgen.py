@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 #: The longest side of a sketch while its strokes are joined.
 JOINING_SIZE = 10 * CM
 
+#: The pen's width then: what is 0.3 mm in a sketch of 4 cm.
+JOINING_PEN = 0.075 * CM
+
 
 @dataclass(frozen=True)
 class _Drawing:
@@ -329,7 +332,7 @@ def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
     sketch = sketch.fitted(JOINING_SIZE)
     if smooth:
         sketch = sketch.smoothed(FLATNESS)
-    joined = unbroken(sketch.strokes, Limits(max_bridge=math.inf), smooth=smooth)
+    joined = unbroken(sketch.strokes, Limits(max_bridge=math.inf, pen=JOINING_PEN), smooth=smooth)
     return replace(sketch, strokes=tuple(joined.paths))
 
 

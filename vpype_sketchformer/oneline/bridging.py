@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import shapely
+from scipy.cluster.hierarchy import DisjointSet
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import Delaunay, cKDTree
 
 from vpype_sketchformer.oneline.graph import (
     Flags,
     Floats,
-    Groups,
     Indices,
     Links,
     Network,
     Points,
+    adjacency,
     bend,
-    by_node,
     find_headings,
     stretch,
 )
+from vpype_sketchformer.oneline.tour import tour
 
-#: Ends join what is nearer than this share of the drawing's longer side.
+#: Ends join what is nearer than this share of the longer side of the smaller part.
 TOLERANCE = 0.02
 
 #: Parts are one drawing if no farther apart than this share of the larger part's longer side.
@@ -38,8 +40,14 @@ SPECK = 0.01
 #: course, a hook, or an end that reaches a little beyond a crossing.
 DETOUR = 3.0
 
+#: Distances along the ink are found for so many ends at once: their table is kept small.
+AT_ONCE = 64
+
 #: Neighbours of a part are looked for from so many places along its longer side.
 SAMPLES = 32
+
+#: ... but from so many along all lines at most, with two for each.
+ALL_SAMPLES = 20_000
 
 #: Other loose ends that an end is compared with, to bridge from one to the other.
 NEIGHBOURS = 6
@@ -49,21 +57,38 @@ NEIGHBOURS = 6
 LANDING = np.array([1.0, 1.5, 2.0])
 
 
+#: Called with the share of the work that is done.
+Advance = Callable[[float], None]
+
+
+def ignore(share: float) -> None:
+    """Show no progress."""
+
+
 @dataclass(frozen=True)
 class Limits:
-    """How far links may reach, in the unit of the lines; None: a share of the drawing's size.
+    """How far links may reach, in the unit of the lines; None: a share of the parts' size.
 
     Attributes:
         tolerance: The longest join.
         max_bridge: The longest bridge.
+        pen: The pen's width: what is nearer than that is joined, however small.
     """
 
     tolerance: float | None = None
     max_bridge: float | None = None
+    pen: float = 0.0
 
-    def joins(self, size: float) -> float:
-        """Return how far an end may be from what it joins, in a drawing of this size."""
-        return TOLERANCE * size if self.tolerance is None else self.tolerance
+    def joins(self, sizes: Floats) -> Floats:
+        """Return how far ends may be from what they join, in parts of these sizes."""
+        if self.tolerance is None:
+            return np.maximum(TOLERANCE * sizes, self.pen)
+        return np.full(np.shape(sizes), self.tolerance)
+
+    def rounds(self, sizes: Floats) -> Floats:
+        """Return how far rounding may move the ink of drawings of these sizes."""
+        half = self.joins(sizes) / 2
+        return np.minimum(half, self.pen) if self.pen and self.tolerance is None else half
 
     def gaps(self, size: float, least: float, within: bool) -> float:
         """Return how far parts of one drawing may be apart.
@@ -74,8 +99,8 @@ class Limits:
             within: Whether one part lies within the other, as eyes do in a face.
         """
         if self.max_bridge is not None:
-            return max(self.max_bridge, self.joins(size))
-        return size if within else max(NEARNESS * size, least, self.joins(size))
+            return self.max_bridge
+        return size if within else max(NEARNESS * size, least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +111,16 @@ class Gaps:
         links: The ways, (l,).
         parts: The parts at both sides, (l, 2).
         tips: Whether the sides are loose ends, (l, 2).
-        costs: What bridging there would cost: the length, weighed by `LANDING`.
     """
 
     links: Links
     parts: Indices
     tips: Flags
-    costs: Floats
+
+    @property
+    def costs(self) -> Floats:
+        """What bridging there would cost: the length, weighed by `LANDING`."""
+        return self.links.lengths * LANDING[2 - self.tips.sum(axis=1)]
 
 
 def loose(network: Network) -> Flags:
@@ -129,7 +157,10 @@ def find_gaps(network: Network) -> Gaps:
     looked at as well.
     """
     parts = network.parts
-    piece, place, tip = _samples(network, sizes(network, parts)[parts] / SAMPLES)
+    spacing = np.maximum(
+        sizes(network, parts)[parts] / SAMPLES, network.lengths.sum() / ALL_SAMPLES
+    )
+    piece, place, tip = _samples(network, spacing)
     points = shapely.line_interpolate_point(network.lines[piece], place)
     xy = shapely.get_coordinates(points)
     pairs = np.concatenate([_neighbours(xy), _near(xy, np.flatnonzero(tip))])
@@ -142,10 +173,7 @@ def find_gaps(network: Network) -> Gaps:
     landings = shapely.points(shapely.get_coordinates(ways).reshape(-1, 2, 2))
     pieces, lengths = piece[pairs], shapely.length(ways)
     places = shapely.line_locate_point(network.lines[pieces], landings)
-    middles = 2 - tip[pairs].sum(axis=1)
-    return Gaps(
-        Links(pieces, places, lengths), parts[pieces], tip[pairs], lengths * LANDING[middles]
-    )
+    return Gaps(Links(pieces, places, lengths), parts[pieces], tip[pairs])
 
 
 def _samples(network: Network, spacing: Floats) -> tuple[Indices, Floats, Flags]:
@@ -189,7 +217,7 @@ def _near(points: Points, tips: Indices) -> Indices:
 
 
 def _shortest(pairs: Indices, points: Points, part: Indices, tip: Flags) -> Indices:
-    """Keep the shortest of the pairs that connect the same parts in the same way."""
+    """Keep all pairs of loose ends, and the shortest of others between the same parts."""
     flip = part[pairs[:, 0]] > part[pairs[:, 1]]
     pairs = np.where(flip[:, None], pairs[:, ::-1], pairs)
     length = np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T)
@@ -198,34 +226,37 @@ def _shortest(pairs: Indices, points: Points, part: Indices, tip: Flags) -> Indi
     keys = keys[order]
     first = np.ones(len(keys), bool)
     first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
-    return pairs[order[first]]
+    return np.unique(pairs[order[first | (keys[:, 2:] == 1).all(axis=1)]], axis=0)
 
 
-class _Boxes(Groups):
-    """Parts put together, with the box around each group."""
+class _Boxes:
+    """Parts put together, with the box around each group: left, top, right, bottom."""
 
     def __init__(self, corners: Floats) -> None:
-        super().__init__(len(corners))
-        self.corners = corners.copy()
+        self.groups = DisjointSet(range(len(corners)))
+        self.corners: list[list[float]] = corners.reshape(-1, 4).tolist()
 
     def unite(self, a: int, b: int) -> bool:
-        a, b = self.find(a), self.find(b)
-        low = np.minimum(self.corners[a, 0], self.corners[b, 0])
-        high = np.maximum(self.corners[a, 1], self.corners[b, 1])
-        self.corners[a] = self.corners[b] = low, high
-        return super().unite(a, b)
+        """Put the groups of two parts together; tell whether they were apart."""
+        one, other = self.corners[self.groups[a]], self.corners[self.groups[b]]
+        united = self.groups.merge(a, b)
+        self.corners[self.groups[a]] = _around(one, other)
+        return bool(united)
 
     def nested(self, a: int, b: int) -> bool:
         """Tell whether the box of one group lies within that of the other."""
-        a, b = self.find(a), self.find(b)
-        outer = np.minimum(self.corners[a, 0], self.corners[b, 0])
-        outer = np.stack([outer, np.maximum(self.corners[a, 1], self.corners[b, 1])])
-        return bool((outer == self.corners[[a, b]]).all(axis=(1, 2)).any())
+        one, other = self.corners[self.groups[a]], self.corners[self.groups[b]]
+        return _around(one, other) in (one, other)
 
     def size(self, part: int) -> float:
         """Return the longer side of the group that a part belongs to."""
-        low, high = self.corners[self.find(part)].tolist()
-        return max(high[0] - low[0], high[1] - low[1])
+        left, top, right, bottom = self.corners[self.groups[part]]
+        return max(right - left, bottom - top)
+
+
+def _around(a: list[float], b: list[float]) -> list[float]:
+    """Return the box around two boxes."""
+    return [min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
 
 
 def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices, float]:
@@ -237,7 +268,7 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
     """
     groups = _Boxes(boxes(network, network.parts))
     order = np.argsort(gaps.links.lengths, kind="stable")
-    least = SPECK * float(np.ptp(groups.corners, axis=(0, 1)).max())
+    least = SPECK * float(sizes(network, np.zeros(len(network.pieces), np.intp))[0])
     parts = gaps.parts[order].tolist()
     left = list(zip(gaps.links.lengths[order].tolist(), parts, strict=True))
     grown = True
@@ -247,34 +278,31 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
             size = max(groups.size(a), groups.size(b))
             if length <= limits.gaps(size, least, within=groups.nested(a, b)):
                 grown |= groups.unite(a, b)
-            elif groups.find(a) != groups.find(b):
+            elif not groups.groups.connected(a, b):
                 left.append((length, [a, b]))
-    roots = [groups.find(part) for part in range(len(groups.parent))]
+    roots = [groups.groups[part] for part in range(len(groups.corners))]
     return np.unique(roots, return_inverse=True)[1], left[0][0] if left else np.inf
 
 
 def find_bridges(
-    network: Network, gaps: Gaps, joins: Links, drawings: Indices, free: bool = True
-) -> Indices:
+    network: Network, gaps: Gaps, drawings: Indices, first: Links, free: bool = True
+) -> Links:
     """Choose the gaps to bridge: the cheapest first, as for a spanning tree (Kruskal 1956).
 
-    If ``free``, an end that a bridge or a join has landed on is no loose end any more: a
-    further bridge there costs what one to the middle of a line does.
+    If ``free``, an end that a bridge has landed on is no loose end any more: a further bridge
+    there costs what one to the middle of a line does.
 
     Args:
         network: The network.
         gaps: What is between its parts.
-        joins: What is joined anyway.
         drawings: The number of each part's drawing.
+        first: Bridges that are chosen already, see `find_chains`.
         free: Whether only ends that nothing has landed on count as loose.
-
-    Returns:
-        Indices of gaps.
     """
-    groups = Groups(int(network.parts.max()) + 1)
-    for a, b in network.parts[joins.pieces].tolist():
-        groups.unite(a, b)
-    taken = set(_sides(joins) if free else ())
+    groups = DisjointSet(range(int(network.parts.max()) + 1))
+    for a, b in network.parts[first.pieces].tolist():
+        groups.merge(a, b)
+    taken = set(_sides(first) if free else ())
     sides = _sides(gaps.links)
     parts, tips, lengths = gaps.parts.tolist(), gaps.tips.tolist(), gaps.links.lengths.tolist()
     inside = np.flatnonzero(drawings[gaps.parts[:, 0]] == drawings[gaps.parts[:, 1]])
@@ -283,6 +311,8 @@ def find_bridges(
     chosen = []
     while queue:
         cost, i = heapq.heappop(queue)
+        if groups.connected(*parts[i]):
+            continue
         both = sides[2 * i : 2 * i + 2]
         middles = sum(
             side in taken or not tip for side, tip in zip(both, tips[i], strict=True)
@@ -290,16 +320,81 @@ def find_bridges(
         now = lengths[i] * float(LANDING[middles])
         if now > cost:
             heapq.heappush(queue, (now, i))
-        elif groups.unite(*parts[i]):
+        else:
+            groups.merge(*parts[i])
             chosen.append(i)
             taken.update(both if free else ())
-    return np.array(chosen, np.intp)
+    return first + gaps.links[np.array(chosen, np.intp)]
 
 
 def _sides(links: Links) -> list[tuple[int, float]]:
     """List the pieces and places at the sides of links, two for each."""
     pieces, places = links.pieces.ravel().tolist(), links.places.ravel().tolist()
     return list(zip(pieces, places, strict=True))
+
+
+def find_chains(
+    network: Network, drawings: Indices, limits: Limits, advance: Advance = ignore
+) -> Links:
+    """Find bridges from end to end that string the parts of each drawing together.
+
+    A path that passes each part once, in at one of its ends and out at another, goes over
+    nothing again. Parts without two loose ends are left out, all but dots.
+
+    Args:
+        network: The network.
+        drawings: The number of each part's drawing.
+        limits: How far bridges may reach.
+        advance: Called with the share of the work that is done.
+    """
+    tips = _farthest(network)
+    whose = drawings[network.parts[tips[:, 0, 0]]]
+    size = sizes(network, drawings[network.parts])
+    pieces, sides = tips[..., 0], tips[..., 1]
+    points = network.nodes[network.ends[pieces, sides]]
+    places = sides * network.lengths[pieces]
+    order = np.argsort(whose, kind="stable")
+    found, done = [Links.none()], 0
+    for lines in np.split(order, np.flatnonzero(np.diff(whose[order])) + 1):
+        if len(lines) < 2:
+            continue
+        ends = tour(points[lines], _part(advance, done / len(order), len(lines) / len(order)))
+        done += len(lines)
+        line, side = lines[ends >> 1], ends & 1
+        at = np.column_stack([line, side])[1:-1].reshape(-1, 2, 2)  # both sides of each link
+        a, b = at[:, 0], at[:, 1]
+        lengths = np.hypot(*(points[tuple(a.T)] - points[tuple(b.T)]).T)
+        near = lengths <= limits.gaps(float(size[whose[lines[0]]]), 0.0, within=False)
+        both = [np.column_stack([of[tuple(a.T)], of[tuple(b.T)]]) for of in (pieces, places)]
+        found.append(Links(both[0], both[1], lengths)[near])
+    return sum(found[1:], found[0])
+
+
+def _part(advance: Advance, begin: float, share: float) -> Advance:
+    """Return what shows the progress of a share of the work."""
+    return lambda part: advance(begin + share * part)
+
+
+def _farthest(network: Network) -> Indices:
+    """Return the loose ends of each part that are farthest apart, (p, 2, 2): piece and side.
+
+    A dot has one end, which is there twice; of other parts without two ends there is nothing.
+    """
+    ends = np.argwhere(loose(network))
+    part = network.parts[ends[:, 0]]
+    order = np.argsort(part, kind="stable")
+    found = []
+    for here in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+        tips = ends[here]
+        if len(tips) == 1 and network.lengths[tips[0, 0]] == 0:
+            found.append(tips[[0, 0]])
+        elif len(tips) > 1:
+            points = network.nodes[network.ends[tips[:, 0], tips[:, 1]]]
+            middle = points.mean(axis=0)
+            one = int(np.argmax(np.hypot(*(points - middle).T)))
+            other = int(np.argmax(np.hypot(*(points - points[one]).T)))
+            found.append(tips[[one, other]])
+    return np.array(found, np.intp).reshape(-1, 2, 2)
 
 
 def find_shortcuts(network: Network, reach: Floats) -> tuple[Indices, Floats]:
@@ -341,60 +436,71 @@ def find_joins(network: Network, tolerance: Floats) -> Links:
     ends = np.argwhere(loose(network))
     if not len(ends):
         return Links.none()
-    offsets, halves = by_node(network.ends, len(network.nodes))
     nodes = network.ends[ends[:, 0], ends[:, 1]]
     limit = tolerance[ends[:, 0]]
     points = network.nodes[nodes]
-
-    @cache
-    def reach(end: int) -> dict[int, float]:
-        """Return how far nodes are along the ink, if it is no gap (Dijkstra 1959)."""
-        found: dict[int, float] = {}
-        queue = [(0.0, int(nodes[end]))]
-        while queue:
-            so_far, node = heapq.heappop(queue)
-            if node in found:
-                continue
-            found[node] = so_far
-            for half in halves[offsets[node] : offsets[node + 1]]:
-                further = so_far + float(network.lengths[half >> 1])
-                if further <= DETOUR * limit[end]:
-                    heapq.heappush(queue, (further, int(network.ends[half >> 1, ~half & 1])))
-        return found
-
-    links: list[tuple[int, float, int, float, float]] = []
     place = np.where(ends[:, 1] == 0, 0.0, network.lengths[ends[:, 0]])
-    free = np.ones(len(ends), bool)
     pairs = cKDTree(points).query_pairs(limit.max(), output_type="ndarray")
     length = np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T)
     near = length <= limit[pairs].min(axis=1)
     order = np.argsort(length[near], kind="stable")
     pairs, length = pairs[near][order], length[near][order]
+    tree = shapely.STRtree(network.lines)
+    tip, piece = tree.query(shapely.points(points), predicate="dwithin", distance=limit)
+    near = shapely.distance(shapely.points(points[tip]), network.lines[piece]) <= np.minimum(
+        limit[tip], tolerance[piece]
+    )
+    tip, piece = tip[near], piece[near]
+    along = _reach(network, nodes, limit, tip, piece)
+
+    links: list[tuple[int, float, int, float, float]] = []
+    free = np.ones(len(ends), bool)
     for (i, j), distance in zip(pairs.tolist(), length.tolist(), strict=True):
-        if free[i] and free[j] and int(nodes[j]) not in reach(i):
+        if free[i] and free[j] and int(nodes[j]) not in along[i]:
             free[[i, j]] = False
             links.append((ends[i, 0], place[i], ends[j, 0], place[j], distance))
 
-    tips = np.flatnonzero(free)
-    tree = shapely.STRtree(network.lines)
-    which, pieces = tree.query(
-        shapely.points(points[tips]), predicate="dwithin", distance=limit[tips]
-    )
     best: dict[int, tuple[float, int, float]] = {}
-    for end, piece in zip(tips[which].tolist(), pieces.tolist(), strict=True):
-        ways = reach(end)
+    for end, other in zip(tip[free[tip]].tolist(), piece[free[tip]].tolist(), strict=True):
         detour = DETOUR * limit[end]
-        first, last = (ways.get(int(node), detour) for node in network.ends[piece])
-        begin, stop = detour - first, network.lengths[piece] - (detour - last)
+        first, last = (along[end].get(int(node), detour) for node in network.ends[other])
+        begin, stop = detour - first, network.lengths[other] - (detour - last)
         if begin > stop:
             continue
-        line = shapely.linestrings(stretch(network.pieces[piece], begin, stop))
-        tip = shapely.points(points[end])
-        distance = float(shapely.distance(line, tip))
+        line = shapely.linestrings(stretch(network.pieces[other], begin, stop))
+        point = shapely.points(points[end])
+        distance = float(shapely.distance(line, point))
         if distance <= limit[end] and distance < best.get(end, (np.inf,))[0]:
-            at = begin + float(shapely.line_locate_point(line, tip))
-            best[end] = (distance, piece, at)
-    for end, (distance, piece, at) in best.items():
-        links.append((ends[end, 0], place[end], piece, at, distance))
+            at = begin + float(shapely.line_locate_point(line, point))
+            best[end] = (distance, other, at)
+    for end, (distance, other, at) in best.items():
+        links.append((ends[end, 0], place[end], other, at, distance))
     table = np.array(links, float).reshape(-1, 5)
     return Links(table[:, [0, 2]].astype(np.intp), table[:, [1, 3]], table[:, 4])
+
+
+def _reach(
+    network: Network, nodes: Indices, limit: Floats, tip: Indices, piece: Indices
+) -> dict[int, dict[int, float]]:
+    """Return how far nodes are along the ink from loose ends, where that is no gap.
+
+    Args:
+        network: The network.
+        nodes: The node of each loose end, (n,).
+        limit: How far each may be from what it joins, (n,).
+        tip: The loose ends that have something near, with ...
+        piece: ... the pieces that are near them.
+
+    Returns:
+        For each of these ends, the nodes that are within `DETOUR` of its limit.
+    """
+    graph = adjacency(network.ends, network.lengths, len(network.nodes))
+    tips = np.unique(tip)
+    found: dict[int, dict[int, float]] = {}
+    for some in np.array_split(tips, max(1, -(-len(tips) // AT_ONCE))):
+        farthest = DETOUR * limit[some].max(initial=0.0)
+        ways = dijkstra(graph, directed=False, indices=nodes[some], limit=farthest)
+        for end, row in zip(some.tolist(), ways, strict=True):
+            here = np.flatnonzero(row <= DETOUR * limit[end])
+            found[end] = dict(zip(here.tolist(), row[here].tolist(), strict=True))
+    return found

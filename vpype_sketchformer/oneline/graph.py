@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
@@ -96,8 +96,15 @@ class Links:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, index: Indices) -> Links:
+    def __getitem__(self, index: Indices | Flags) -> Links:
         return Links(self.pieces[index], self.places[index], self.lengths[index])
+
+    def __add__(self, other: Links) -> Links:
+        return Links(
+            np.concatenate([self.pieces, other.pieces]),
+            np.concatenate([self.places, other.places]),
+            np.concatenate([self.lengths, other.lengths]),
+        )
 
 
 def components(edges: Indices, count: int) -> Indices:
@@ -107,23 +114,26 @@ def components(edges: Indices, count: int) -> Indices:
     return connected_components(graph, directed=False)[1].astype(np.intp)
 
 
-class Groups:
-    """Things put together, by union-find."""
+def simple(edges: Indices, lengths: Floats, count: int) -> tuple[Indices, Indices]:
+    """Choose the shortest of the edges (e, 2) between each two of ``count`` nodes.
 
-    def __init__(self, count: int) -> None:
-        self.parent = list(range(count))
+    Returns:
+        The lower node times ``count`` plus the higher, in order, and the edge between them.
+    """
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    keys = low * count + high
+    order = np.lexsort([lengths, keys])
+    order = order[low[order] != high[order]]
+    keys, first = np.unique(keys[order], return_index=True)
+    return keys, order[first]
 
-    def find(self, thing: int) -> int:
-        """Return the one that stands for a thing's group."""
-        while self.parent[thing] != thing:
-            self.parent[thing] = thing = self.parent[self.parent[thing]]
-        return thing
 
-    def unite(self, a: int, b: int) -> bool:
-        """Put the groups of two things together; tell whether they were apart."""
-        a, b = self.find(a), self.find(b)
-        self.parent[b] = a
-        return a != b
+def adjacency(edges: Indices, lengths: Floats, count: int) -> csr_array:
+    """Return the lengths of a graph's edges for scipy, the shortest between two nodes."""
+    keys, kept = simple(edges, lengths, count)
+    # scipy takes an edge of length 0 for none.
+    shortest = np.maximum(lengths[kept], np.finfo(float).tiny)
+    return csr_array((shortest, (keys // count, keys % count)), shape=(count, count))
 
 
 def by_node(edges: Indices, count: int) -> tuple[list[int], list[int]]:
@@ -298,13 +308,11 @@ def _chains(vertices: Points, segments: Indices, resolution: float) -> Network:
 # --- links -----------------------------------------------------------------------------------
 
 
-def link(network: Network, joins: Links, bridges: Links) -> Network:
-    """Add straight pieces between places on the network, cutting pieces where they land."""
-    links = Links(
-        np.concatenate([joins.pieces, bridges.pieces]),
-        np.concatenate([joins.places, bridges.places]),
-        np.concatenate([joins.lengths, bridges.lengths]),
-    )
+def link(network: Network, links: Links, kind: int) -> Network:
+    """Add straight pieces between places on the network, cutting pieces where they land.
+
+    Each piece keeps its number, which is its first stretch then.
+    """
     nodes, pieces = list(network.nodes), list(network.pieces)
     ends, kinds = network.ends.tolist(), network.kinds.tolist()
     places: dict[int, set[float]] = {}
@@ -341,9 +349,8 @@ def link(network: Network, joins: Links, bridges: Links) -> Network:
         kinds=np.array(kinds, np.int8),
     )
     pairs = np.array(joined, np.intp).reshape(-1, 2)
-    kind = np.repeat(np.array([JOIN, BRIDGE], np.int8), [len(joins), len(bridges)])
-    new = pairs[:, 0] != pairs[:, 1]
-    return connect(cut, pairs[new], kind[new])
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return connect(cut, pairs, np.full(len(pairs), kind, np.int8))
 
 
 def connect(network: Network, pairs: Indices, kinds: NDArray[np.int8]) -> Network:

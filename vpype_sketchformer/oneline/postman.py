@@ -8,36 +8,43 @@ again: routes that connect all but two of the odd nodes in pairs, as short as po
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Callable
 from operator import itemgetter
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
-from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning_tree
 
-from vpype_sketchformer.oneline.graph import Flags, Floats, Indices, components
+from vpype_sketchformer.oneline.graph import (
+    Flags,
+    Floats,
+    Indices,
+    adjacency,
+    components,
+    simple,
+)
 
-#: So many odd nodes are matched at once, exactly; a part that has more is divided.
-BLOCK = 100
+#: So many odd nodes are matched at once; a part that has more is divided.
+BLOCK = 300
 
-#: So many nodes go into one linear program: it has its fixed costs.
-BATCH = 400
+#: Of more odd nodes than this, only pairs of near ones are candidates, so many for each.
+WHOLE, NEAREST = 100, 20
 
-#: Partners that the linear program begins with for each node.
-NEAREST = 6
-
-#: What the solver takes for zero.
-SLACK = 1e-6
+#: Costs are told apart down to the largest one divided by this.
+FINENESS = 2.0**40
 
 
-def repeat(edges: Indices, lengths: Floats, count: int, spare: int = 0) -> Indices:
+def repeat(
+    edges: Indices,
+    lengths: Floats,
+    count: int,
+    spare: int = 0,
+    advance: Callable[[float], None] = lambda share: None,
+) -> Indices:
     """Choose the edges to go over twice, so that each connected part is one open path.
 
-    The sum of their lengths is the least possible in parts of up to `BLOCK` odd nodes. Larger
-    parts are cut into connected blocks of at most that size, each solved exactly on its own:
-    what that costs is at the borders only, and the time grows with the number of blocks.
+    The sum of their lengths is the least possible in parts of up to `WHOLE` odd nodes. Parts
+    of more than `BLOCK` are cut into connected blocks, each solved on its own: what that costs
+    is at the borders only, and the time grows with the number of blocks.
 
     Args:
         edges: The two nodes of each edge, (e, 2); there may be parallel edges and loops.
@@ -45,6 +52,7 @@ def repeat(edges: Indices, lengths: Floats, count: int, spare: int = 0) -> Indic
         count: The number of nodes.
         spare: So many edges, the last ones, need not be drawn; those that are chosen are
             drawn once. They connect nothing that is not connected by others.
+        advance: Called with the share of the work that is done.
 
     Returns:
         Indices of edges, each at most once.
@@ -67,17 +75,15 @@ def repeat(edges: Indices, lengths: Floats, count: int, spare: int = 0) -> Indic
                 _Problem(network, block, left) for block in blocks if left[block].any()
             ]
     longest: dict[int, tuple[float, Indices]] = {}
-    for batch in _batches(problems):
-        for problem, pairs in zip(batch, _match_all(batch), strict=True):
-            for pair in pairs:
-                route = problem.route(*pair)
-                again[route] ^= True
-                if not problem.is_open:
-                    label = int(part[problem.nodes[0]])
-                    best = longest.get(label, (-1.0, route))
-                    longest[label] = max(
-                        best, (problem.weights[*pair], route), key=itemgetter(0)
-                    )
+    for i, problem in enumerate(problems):
+        for pair in match(problem.weights):
+            route = problem.route(*pair)
+            again[route] ^= True
+            if not problem.is_open:
+                label = int(part[problem.nodes[0]])
+                best = longest.get(label, (-1.0, route))
+                longest[label] = max(best, (problem.weights[pair], route), key=itemgetter(0))
+        advance((i + 1) / len(problems))
     for _, route in longest.values():  # the ends of the path: what is between them is spared
         again[route] ^= True
     return np.flatnonzero(again)
@@ -87,17 +93,9 @@ class _Simple:
     """A graph with one edge between two nodes, the shortest of those that there are."""
 
     def __init__(self, edges: Indices, lengths: Floats, count: int) -> None:
-        low, high = edges.min(axis=1), edges.max(axis=1)
-        keys = low * count + high
-        order = np.lexsort([lengths, keys])
-        order = order[low[order] != high[order]]
-        self.keys, first = np.unique(keys[order], return_index=True)
-        self.edges = order[first]
+        self.keys, self.edges = simple(edges, lengths, count)
         self.count = count
-        # scipy takes an edge of length 0 for none.
-        length = np.maximum(lengths[self.edges], np.finfo(float).tiny)
-        ends = low[self.edges], high[self.edges]
-        self.graph = csr_array((length, ends), shape=(count, count))
+        self.graph = adjacency(edges, lengths, count)
 
     def between(self, nodes: Indices, others: Indices) -> Indices:
         """Return the edges between nodes and others, in turn."""
@@ -140,30 +138,6 @@ class _Problem:
         return self.network.between(nodes[:-1], nodes[1:])
 
 
-def _batches(problems: Sequence[_Problem]) -> Iterator[list[_Problem]]:
-    """Put problems together, to solve them at once."""
-    batch: list[_Problem] = []
-    for problem in problems:
-        if batch and sum(len(p.weights) for p in [*batch, problem]) > BATCH:
-            yield batch
-            batch = []
-        batch.append(problem)
-    if batch:
-        yield batch
-
-
-def _match_all(batch: Sequence[_Problem]) -> list[list[list[int]]]:
-    """Match within each problem; returns the pairs of each, by their numbers in it."""
-    sizes = [len(problem.weights) for problem in batch]
-    offsets = np.cumsum([0, *sizes])
-    weights = np.full((offsets[-1], offsets[-1]), np.inf)
-    for problem, (begin, end) in zip(batch, pairwise(offsets), strict=True):
-        weights[begin:end, begin:end] = problem.weights
-    pairs = match(weights)
-    owner = np.searchsorted(offsets, pairs[:, 0], side="right") - 1
-    return [(pairs[owner == i] - offsets[i]).tolist() for i in range(len(batch))]
-
-
 def _divide(
     network: _Simple, nodes: Indices, odd: Flags
 ) -> tuple[list[Indices], Indices, Flags]:
@@ -197,85 +171,36 @@ def _divide(
     return blocks, network.between(pairs[:, 0], pairs[:, 1]), odd
 
 
-def match(weights: Floats) -> Indices:
-    """Match nodes in pairs, as cheaply as possible in all.
-
-    The linear program of Edmonds (1965), by pricing and cutting: it begins with few pairs and
-    without constraints on odd sets, and gets what its solution lacks.
+def match(weights: Floats) -> list[tuple[int, int]]:
+    """Match nodes in pairs, as cheaply as possible in all (Galil 1986, by rustworkx).
 
     Args:
-        weights: The cost of each pair, (n, n), symmetric; inf where there is no such pair. The
-            pairs (0, 1), (2, 3) ... must be finite.
+        weights: The cost of each pair, (n, n), symmetric, n even; inf where there is no such
+            pair. The pairs (0, 1), (2, 3) ... must be finite.
 
     Returns:
-        The pairs, (n / 2, 2).
+        n / 2 pairs. Of more than `WHOLE` nodes only pairs of near ones are looked at: beyond
+        the nearest `NEAREST` a cheaper matching is rare.
     """
+    from rustworkx import PyGraph, max_weight_matching
+
     count = len(weights)
-    allowed = np.triu(np.isfinite(weights), 1)
-    cost = np.where(allowed, weights, 0.0)
-    cost = cost / max(cost.max(), np.finfo(float).tiny)
-    candidate = np.zeros((count, count), bool)
-    nearest = np.argsort(np.where(np.eye(count, dtype=bool), np.inf, weights), axis=1)
-    candidate[np.arange(count)[:, None], nearest[:, :NEAREST]] = True
-    candidate |= candidate.T
-    candidate[np.arange(0, count, 2), np.arange(1, count, 2)] = True
-    candidate &= allowed
-    sets = np.zeros((0, count), bool)  # odd ones: some pair must leave each of them
-    while True:
-        pairs, within, leaving = _constraints(candidate, sets)
-        result = linprog(
-            cost[tuple(pairs.T)],
-            A_ub=-leaving,
-            b_ub=-np.ones(len(sets)),
-            A_eq=within,
-            b_eq=np.ones(count),
-            method="highs",
-        )
-        share = result.x
-        potential, bonus = result.eqlin.marginals, -result.ineqlin.marginals
-        worth = potential[:, None] + potential
-        across = (bonus * sets.T) @ ~sets  # from within sets to without
-        worth += across + across.T
-        missing = allowed & ~candidate & (cost < worth - SLACK**2)
-        fresh = _violated(pairs, share, count)
-        if not missing.any() and not len(fresh):
-            if (np.minimum(share, 1 - share) < SLACK).all():
-                return pairs[share > 0.5]
-            break
-        candidate |= missing
-        sets = np.concatenate([sets, fresh])
-    while True:  # the sets that are missing now hide from so simple a search, a rare thing
-        pairs, within, leaving = _constraints(candidate, sets)
-        whole = milp(
-            cost[tuple(pairs.T)],
-            constraints=[LinearConstraint(within, 1, 1), LinearConstraint(leaving, 1)],
-            integrality=np.ones(len(pairs)),
-            bounds=Bounds(0, 1),
-            options={"mip_rel_gap": 0},
-        )
-        missing = allowed & ~candidate & (cost - worth < whole.fun - result.fun)
-        if not missing.any():
-            return pairs[whole.x > 0.5]
-        candidate |= missing
-
-
-def _constraints(candidate: Flags, sets: Flags) -> tuple[Indices, csr_array, csr_array]:
-    """Return the candidate pairs (p, 2), which of them a node has, and which leave a set."""
-    pairs = np.argwhere(candidate)
-    columns = np.repeat(np.arange(len(pairs)), 2)
-    shape = len(candidate), len(pairs)
-    within = csr_array((np.ones(len(columns)), (pairs.ravel(), columns)), shape=shape)
-    leaving = csr_array(sets[:, pairs[:, 0]] != sets[:, pairs[:, 1]], dtype=float)
-    return pairs, within, leaving
-
-
-def _violated(pairs: Indices, share: Floats, count: int) -> Flags:
-    """Return odd sets that pairs leave by less than one in all (Grötschel & Holland 1985)."""
-    found = np.zeros((0, count), bool)
-    for level in (SLACK, 0.3):
-        label = components(pairs[share > level], count)
-        odd = np.flatnonzero(np.bincount(label) % 2)
-        sets = label == odd[:, None]
-        leaving = (sets[:, pairs[:, 0]] != sets[:, pairs[:, 1]]) @ share
-        found = np.concatenate([found, sets[leaving < 1 - SLACK]])
-    return np.unique(found, axis=0)
+    candidate = np.isfinite(weights)
+    if count > WHOLE:
+        nearest = np.argpartition(
+            np.where(np.eye(count, dtype=bool), np.inf, weights), NEAREST, axis=1
+        )[:, :NEAREST]
+        near = np.zeros_like(candidate)
+        near[np.arange(count)[:, None], nearest] = True
+        near[np.arange(0, count, 2), np.arange(1, count, 2)] = True
+        candidate &= near | near.T
+    pairs = np.argwhere(np.triu(candidate, 1))
+    costs = weights[tuple(pairs.T)]
+    # It takes whole numbers, and the most of them.
+    worth = np.rint((1 - costs / max(costs.max(), np.finfo(float).tiny)) * FINENESS)
+    graph: PyGraph[int, int] = PyGraph(multigraph=False)
+    graph.add_nodes_from(range(count))
+    graph.add_edges_from(
+        [(a, b, int(w)) for (a, b), w in zip(pairs.tolist(), worth.tolist(), strict=True)]
+    )
+    return sorted(max_weight_matching(graph, max_cardinality=True, weight_fn=int))

@@ -13,10 +13,10 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from vpype_sketchformer.oneline.graph import (
     Floats,
-    Groups,
     Indices,
     Network,
     Points,
@@ -117,13 +117,13 @@ def _unite(
     paired = np.flatnonzero(mates >= 0)
     trail = components(np.column_stack([paired, mates[paired]]) >> 1, len(ends))
     at, trail_at = ends.ravel(), np.repeat(trail, 2)
-    trails = Groups(len(ends))
+    trails = DisjointSet(range(len(ends)))
 
     def changes(node: int) -> Iterator[_Change]:
         """Yield what can be changed at a node: who goes with whom."""
         here = halves[offsets[node] : offsets[node + 1]]
         turns = bend(headings[here][:, None], headings[here]).tolist()
-        group = [trails.find(int(trail_at[half])) for half in here]
+        group = [trails[int(trail_at[half])] for half in here]
         mate = [here.index(partner[half]) if partner[half] >= 0 else -1 for half in here]
 
         def turn(i: int, j: int) -> float:
@@ -145,7 +145,7 @@ def _unite(
         _, node, a, c, b, d = heapq.heappop(queue)
         if partner[a] != c or partner[b] != d:
             continue
-        if trails.unite(int(trail_at[a]), int(trail_at[b])):
+        if trails.merge(int(trail_at[a]), int(trail_at[b])):
             for one, other in ((a, b), (b, a), (c, d), (d, c)):
                 if one >= 0:
                     partner[one] = other

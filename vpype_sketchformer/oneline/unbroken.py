@@ -9,8 +9,19 @@ import numpy as np
 
 from vpype_sketchformer.oneline import bridging, postman
 from vpype_sketchformer.oneline.bows import bow
-from vpype_sketchformer.oneline.bridging import Limits
-from vpype_sketchformer.oneline.graph import BRIDGE, Floats, Points, build, connect, link
+from vpype_sketchformer.oneline.bridging import Advance, Gaps, Limits, ignore
+from vpype_sketchformer.oneline.graph import (
+    BRIDGE,
+    JOIN,
+    Floats,
+    Indices,
+    Links,
+    Network,
+    Points,
+    build,
+    connect,
+    link,
+)
 from vpype_sketchformer.oneline.rounding import write_down
 from vpype_sketchformer.oneline.trails import find_trails
 
@@ -19,6 +30,15 @@ FARTHEST = 1e100
 
 #: The direction of a piece at its end is that of a stretch as long as so many tolerances.
 SIGHT = 2.0
+
+#: What a bridge counts beside ink that is gone over again: white paper shows it.
+WHITE = 2.0
+
+#: More parts than this are strung together without a look at other ways.
+MANY = 1000
+
+#: Costs that differ by less than this share are the same.
+SLACK = 1e-9
 
 
 class StrokeError(ValueError):
@@ -31,6 +51,7 @@ class Unbroken:
 
     Attributes:
         paths: One polyline, (k, 2), for each drawing, in the order in which they were begun.
+        joins: The lengths of what was joined.
         bridges: The lengths of the bridges.
         length: Length of all paths.
         retraced: How much of that goes over what is there already.
@@ -38,6 +59,7 @@ class Unbroken:
     """
 
     paths: list[Points]
+    joins: Floats
     bridges: Floats
     length: float
     retraced: float
@@ -50,6 +72,7 @@ def unbroken(
     *,
     shortcut: float = 0.0,
     smooth: bool = False,
+    advance: Advance = ignore,
 ) -> Unbroken:
     """Turn strokes into one unbroken path for each drawing.
 
@@ -60,13 +83,15 @@ def unbroken(
             may be linked where that saves going back over ink. What is apart then is a line
             that was broken, and mended by straight bridges.
         smooth: Round the corners where a path turns from one piece into another, and bow the
-            bridges; no ink is moved by more than half the tolerance.
+            bridges; no ink is moved by more than half the tolerance, or by default the pen's
+            width.
+        advance: Called with the share of the work that is done.
 
     Raises:
         StrokeError: A point is not at a finite place, or they are too far from each other.
     """
     if not strokes:
-        return Unbroken([], np.zeros(0), 0.0, 0.0, np.inf)
+        return Unbroken([], np.zeros(0), np.zeros(0), 0.0, 0.0, np.inf)
     points = np.concatenate(strokes)
     if not np.isfinite(points).all():
         raise StrokeError("a point of the drawing is not at a finite place.")
@@ -74,41 +99,79 @@ def unbroken(
         raise StrokeError("the drawing is too large, or too far away.")
     limits = limits or Limits()
     network = build(strokes)
+    advance(0.05)
+    size = bridging.sizes(network, network.parts)[network.parts]
+    joins = bridging.find_joins(network, limits.joins(size))
+    network = link(network, joins, JOIN)
     gaps = bridging.find_gaps(network)
     drawings, gap = bridging.find_drawings(network, gaps, limits)
-    drawing = drawings[network.parts]
-    tolerance = np.array([limits.joins(size) for size in bridging.sizes(network, drawing)])
-    joins = bridging.find_joins(network, tolerance[drawing])
-    # Shortcuts spare going back from ends that are bridged twice.
-    free = not shortcut
-    bridges = gaps.links[bridging.find_bridges(network, gaps, joins, drawings, free)]
-    whole = link(network, joins, bridges)
-    limit = np.zeros(whole.parts.max() + 1)  # the tolerance of each part: a drawing now
-    limit[whole.parts[: len(drawing)]] = tolerance[drawing]
-    size = bridging.sizes(whole, whole.parts)
-    shortcuts, costs = bridging.find_shortcuts(whole, shortcut * size[whole.parts])
+    advance(0.2)
+    if shortcut:  # these spare going back from ends that are bridged twice
+        bridges = bridging.find_bridges(network, gaps, drawings, Links.none(), free=False)
+    else:
+        bridges = _choose(network, gaps, drawings, limits, lambda x: advance(0.2 + 0.4 * x))
+    whole = link(network, bridges, BRIDGE)
+    size = bridging.sizes(whole, whole.parts)[whole.parts]
+    shortcuts, costs = bridging.find_shortcuts(whole, shortcut * size)
     again = postman.repeat(
         np.concatenate([whole.ends, shortcuts]),
         np.concatenate([whole.lengths, costs]),
         len(whole.nodes),
         spare=len(shortcuts),
+        advance=lambda x: advance(0.6 + 0.2 * x),
     )
     taken = shortcuts[again[again >= len(whole.ends)] - len(whole.ends)]
     again = again[again < len(whole.ends)]
     whole = connect(whole, taken, np.full(len(taken), BRIDGE, np.int8))
     order = np.concatenate([np.arange(len(whole.pieces)), again])  # pieces as often as drawn
-    sight = SIGHT * limit[whole.parts]
+    sight = SIGHT * limits.joins(bridging.sizes(whole, whole.parts)[whole.parts])
     trails = find_trails(whole, order, sight)
+    advance(0.9)
     if smooth and not shortcut:
         whole = bow(whole, trails, sight)
+    deviation = limits.rounds(bridging.sizes(whole, whole.parts))
     paths = [
-        write_down(whole, trail, limit[whole.parts[trail[0] >> 1]] / 2 if smooth else 0.0)
+        write_down(whole, trail, deviation[whole.parts[trail[0] >> 1]] if smooth else 0.0)
         for trail in trails
     ]
+    advance(1.0)
     return Unbroken(
         paths,
+        whole.lengths[whole.kinds == JOIN],
         whole.lengths[whole.kinds == BRIDGE],
         float(whole.lengths[order].sum()),
         float(whole.lengths[again].sum()),
         gap,
     )
+
+
+def _choose(
+    network: Network, gaps: Gaps, drawings: Indices, limits: Limits, advance: Advance
+) -> Links:
+    """Choose the bridges: of two ways to do so, the better one for each drawing.
+
+    The first looks for bridges that are short, the second for a path that passes the parts
+    one after the other. With very many parts the first takes long and is hardly better.
+    """
+    chains = bridging.find_chains(network, drawings, limits, lambda x: advance(0.8 * x))
+    strung = bridging.find_bridges(network, gaps, drawings, chains)
+    if not len(chains) or len(drawings) > MANY:
+        return strung
+    short = bridging.find_bridges(network, gaps, drawings, Links.none())
+    costs = np.array([_costs(network, links, drawings) for links in (short, strung)])
+    whose = [drawings[network.parts[links.pieces[:, 0]]] for links in (short, strung)]
+    better = costs[1] < costs[0] * (1 - SLACK)
+    advance(1.0)
+    return short[~better[whose[0]]] + strung[better[whose[1]]]
+
+
+def _costs(network: Network, bridges: Links, drawings: Indices) -> Floats:
+    """Return what each drawing would get that is not its own: bridges, and ink gone over."""
+    whole = link(network, bridges, BRIDGE)
+    again = postman.repeat(whole.ends, whole.lengths, len(whole.nodes))
+    drawing = np.zeros(whole.parts.max() + 1, np.intp)
+    drawing[whole.parts[: len(network.pieces)]] = drawings[network.parts]
+    added = np.where(whole.kinds == BRIDGE, WHITE, 0.0)
+    added[again] += 1
+    costs: Floats = np.bincount(drawing[whole.parts], added * whole.lengths)
+    return costs
