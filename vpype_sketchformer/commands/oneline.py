@@ -38,8 +38,8 @@ def _check(call: Call[Memory]) -> None:
     "-t",
     "--tolerance",
     type=vpype_cli.LengthType(),
-    help="An end is joined with lines that are nearer than this (default: the pen's width, or "
-    "2% of the longer side of what is joined, where that is more).",
+    help="An end is joined with lines that are nearer than this (default: 2% of the longer "
+    "side of what is joined, but one to two widths of the pen).",
 )
 @click.option(
     "-b",

@@ -332,7 +332,9 @@ def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
     sketch = sketch.fitted(JOINING_SIZE)
     if smooth:
         sketch = sketch.smoothed(FLATNESS)
-    joined = unbroken(sketch.strokes, Limits(max_bridge=math.inf, pen=JOINING_PEN), smooth=smooth)
+    joined = unbroken(
+        sketch.strokes, Limits(max_bridge=math.inf, pen=JOINING_PEN), smooth=smooth
+    )
     return replace(sketch, strokes=tuple(joined.paths))
 
 

@@ -72,7 +72,8 @@ class Limits:
     Attributes:
         tolerance: The longest join.
         max_bridge: The longest bridge.
-        pen: The pen's width: what is nearer than that is joined, however small.
+        pen: The pen's width: what is nearer than that is joined, however small, and by default
+            nothing with more white than that in between. 0: it is not known.
     """
 
     tolerance: float | None = None
@@ -82,7 +83,8 @@ class Limits:
     def joins(self, sizes: Floats) -> Floats:
         """Return how far ends may be from what they join, in parts of these sizes."""
         if self.tolerance is None:
-            return np.maximum(TOLERANCE * sizes, self.pen)
+            most = 2 * self.pen if self.pen else np.inf
+            return np.clip(TOLERANCE * sizes, self.pen, most)
         return np.full(np.shape(sizes), self.tolerance)
 
     def rounds(self, sizes: Floats) -> Floats:
@@ -430,8 +432,9 @@ def find_shortcuts(network: Network, reach: Floats) -> tuple[Indices, Floats]:
 def find_joins(network: Network, tolerance: Floats) -> Links:
     """Find what loose ends are to be joined with, at most ``tolerance`` (e,) away.
 
-    First ends are joined in pairs, the nearest first, then each end that is left with the
-    nearest ink. Ink that the end leads to anyway, by a short way, is not meant.
+    First ends are joined in pairs, the nearest first, those of different parts before those
+    that close a ring, then each end that is left with the nearest ink. Ink that the end leads
+    to anyway, by a short way, is not meant.
     """
     ends = np.argwhere(loose(network))
     if not len(ends):
@@ -443,8 +446,9 @@ def find_joins(network: Network, tolerance: Floats) -> Links:
     pairs = cKDTree(points).query_pairs(limit.max(), output_type="ndarray")
     length = np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T)
     near = length <= limit[pairs].min(axis=1)
-    order = np.argsort(length[near], kind="stable")
-    pairs, length = pairs[near][order], length[near][order]
+    pairs, length = pairs[near], length[near]
+    order = np.lexsort([*pairs.T[::-1], np.rint(length / network.resolution)])
+    pairs, length = pairs[order], length[order]
     tree = shapely.STRtree(network.lines)
     tip, piece = tree.query(shapely.points(points), predicate="dwithin", distance=limit)
     near = shapely.distance(shapely.points(points[tip]), network.lines[piece]) <= np.minimum(
@@ -455,10 +459,15 @@ def find_joins(network: Network, tolerance: Floats) -> Links:
 
     links: list[tuple[int, float, int, float, float]] = []
     free = np.ones(len(ends), bool)
-    for (i, j), distance in zip(pairs.tolist(), length.tolist(), strict=True):
-        if free[i] and free[j] and int(nodes[j]) not in along[i]:
-            free[[i, j]] = False
-            links.append((ends[i, 0], place[i], ends[j, 0], place[j], distance))
+    parts = network.parts[ends[:, 0]].tolist()
+    groups = DisjointSet(parts)
+    for rings in (False, True):
+        for (i, j), distance in zip(pairs.tolist(), length.tolist(), strict=True):
+            if free[i] and free[j] and int(nodes[j]) not in along[i]:
+                if not groups.merge(parts[i], parts[j]) and not rings:
+                    continue
+                free[[i, j]] = False
+                links.append((ends[i, 0], place[i], ends[j, 0], place[j], distance))
 
     best: dict[int, tuple[float, int, float]] = {}
     for end, other in zip(tip[free[tip]].tolist(), piece[free[tip]].tolist(), strict=True):

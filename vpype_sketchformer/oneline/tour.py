@@ -24,8 +24,9 @@ MOVED = 3
 #: Stretches of the way longer than this are not turned round: that takes long, gains little.
 TURNED = 2000
 
-#: So often some of so many lines that follow each other change places.
-SHAKES, SHAKEN = 1500, 50
+#: So often some of so many lines that follow each other change places. Where there are more
+#: than so many in all, that helps little.
+SHAKES, SHAKEN, FEW = 1500, 50, 1000
 
 #: What two lengths must differ by, over the extent of the lines, for one to be shorter.
 SLACK = 1e-9
@@ -149,7 +150,7 @@ class _Way:
         """
         lines = len(self.order) // 2
         generator = np.random.default_rng(0)
-        for i in range(SHAKES if lines > 4 else 0):
+        for i in range(SHAKES if 4 < lines <= FEW else 0):
             self.before.clear()
             count = min(lines - 1, SHAKEN)
             first = int(generator.integers(lines - count + 1))

@@ -173,5 +173,4 @@ def _costs(network: Network, bridges: Links, drawings: Indices) -> Floats:
     drawing[whole.parts[: len(network.pieces)]] = drawings[network.parts]
     added = np.where(whole.kinds == BRIDGE, WHITE, 0.0)
     added[again] += 1
-    costs: Floats = np.bincount(drawing[whole.parts], added * whole.lengths)
-    return costs
+    return np.bincount(drawing[whole.parts], added * whole.lengths).astype(np.float64)
