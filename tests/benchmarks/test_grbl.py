@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import serial
 import vpype as vp
+import vpype_cli
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vpype_sketchformer.plotters import gcode
@@ -49,7 +50,10 @@ def long_stroke() -> Plan:
     spiral = (100 + 100j + 2 * angles * np.exp(1j * angles)) * vp.convert_length("mm")
     document = vp.Document(vp.LineCollection([spiral]), page_size=(1000, 1000))
     profile = gcode.PROFILES["grbl_servo"]
-    return plan(Job.from_document(document).upright(), profile, [profile["default_values"]])
+    with vpype_cli.State(document).current():  # a profile looks at the pipeline
+        return plan(
+            Job.from_document(document).upright(), profile, [profile["default_values"]]
+        )
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.004])
@@ -70,7 +74,9 @@ def test_streaming(benchmark: BenchmarkFixture, judge: Judge, latency: float) ->
                 save=lambda: None,
                 wish=lambda: None,
                 show=lambda passed, status: None,
-                change_pen=None,
+                say=print,
+                adjust=lambda steps: lines,
+                pens=False,
                 simple=simple,
             ).run()
 

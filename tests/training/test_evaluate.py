@@ -49,7 +49,7 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("judges")
     for kind in judge.KINDS:
         path = out / f"{kind}.safetensors"
-        words = [kind, str(data), "-o", str(path), "--passes", "6"]
+        words = [kind, str(data), "-o", str(path), "--passes", "60"]
         result = CliRunner().invoke(judge.main, words)
         assert result.exit_code == 0, result.output
         assert float(result.output.split("drawings, ")[1].split("%")[0]) > 60
