@@ -127,6 +127,12 @@ def _check(call: Call[_Memory]) -> None:
         size is None or 0 < size < math.inf, "size", "the size must be greater than zero."
     )
     call.require(only is None or only >= 1, "only", f"{only} is not at least 1.")
+    count = call.values["count"]
+    call.require(
+        only is None or count is None or only <= count,
+        "only",
+        f"there is no sketch {only} of {count}: give a larger -n, or none.",
+    )
 
 
 @click.command(cls=LayoutCommand)

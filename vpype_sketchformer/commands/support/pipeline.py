@@ -109,6 +109,13 @@ class PlacedCommand(click.Command):
 class LayoutCommand(PlacedCommand):
     """A command that takes a `grid` right behind it as its layout."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command and its layout; refuse a `grid` farther on that nothing closes."""
+        rest = super().parse_args(ctx, args)
+        if "grid" in rest and not ctx.resilient_parsing:
+            _refuse_lost_grid(ctx, rest)
+        return rest
+
     def _has_layout(self, ctx: click.Context, rest: list[str], depth: int) -> bool:
         return rest[:1] == ["grid"] and _is_layout(ctx, rest, depth)
 
@@ -197,18 +204,13 @@ def _is_layout(ctx: click.Context, args: list[str], depth: int) -> bool:
         args: The rest of the line.
         depth: How many blocks are open around the command.
     """
-    commands: list[click.Command] = []
-    candidates: set[int] = set()  # a grid behind a command that could take it as a layout
-    previous = ctx.command
-    while args:
-        try:
-            step = _parse(ctx, args, resilient_parsing=True)
-        except click.UsageError:
-            break  # click reports it when it gets there
-        if step.info_name == "grid" and isinstance(previous, LayoutCommand):
-            candidates.add(len(commands))
-        commands.append(step.command)
-        previous, args = step.command, step.args
+    steps, _ = _steps(ctx, args)
+    commands = [step.command for step in steps]
+    candidates = {  # a grid behind a command that could take it as a layout
+        i
+        for i, previous in enumerate([ctx.command, *commands[:-1]])
+        if steps and steps[i].info_name == "grid" and isinstance(previous, LayoutCommand)
+    }
     layouts: set[int] = set()
     while 0 not in layouts:
         opened, closed = _match(commands, depth, layouts)
@@ -220,6 +222,49 @@ def _is_layout(ctx: click.Context, args: list[str], depth: int) -> bool:
             return False
         layouts |= found
     return True
+
+
+def _steps(ctx: click.Context, args: list[str]) -> tuple[list[click.Context], bool]:
+    """Parse the rest of the line, as far as that goes.
+
+    Returns:
+        A context for each command, and whether these are all. Where they are not, there is a
+        mistake in the line, which click reports when it gets there.
+    """
+    steps: list[click.Context] = []
+    while args:
+        try:
+            steps.append(_parse(ctx, args, resilient_parsing=True))
+        except click.UsageError:
+            return steps, False
+        args = steps[-1].args
+    return steps, True
+
+
+def _refuse_lost_grid(ctx: click.Context, args: list[str]) -> None:
+    """Refuse a `grid` that was meant as a layout, but stands behind another command.
+
+    Args:
+        ctx: The command that could have taken it.
+        args: What is left of the line behind it and its layout.
+
+    Raises:
+        click.UsageError: There is one; the message says where it belongs.
+    """
+    steps, complete = _steps(ctx, args)
+    commands = [step.command for step in steps]
+    if not complete or any(isinstance(command, LayoutCommand) for command in commands):
+        return  # another mistake comes first; the last command that takes a layout looks
+    opened, _ = _match(commands, 0, set())
+    for i in opened:
+        if steps[i].info_name == "grid":
+            before = steps[i - 1].info_name if i else "grid"
+            raise click.UsageError(
+                f"the `grid` behind `{before}` is vpype's block, and has no `end`. To lay out "
+                f"what `{ctx.info_name}` draws, put it right behind `{ctx.info_name}` and its "
+                "options.",
+                ctx,
+            )
 
 
 def _match(
