@@ -44,7 +44,7 @@ def data(quickdraw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of judges that have seen the drawings a few times, and of a newborn model."""
+    """A folder of judges that have seen the drawings many times, and of a newborn model."""
     torch.manual_seed(0)
     out = tmp_path_factory.mktemp("judges")
     for kind in judge.KINDS:
