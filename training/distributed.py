@@ -48,3 +48,12 @@ def add_up(tensors: Sequence[Tensor]) -> None:
     distributed.all_reduce(sums)
     for tensor, total in zip(tensors, torch.split(sums, sizes), strict=True):
         tensor.copy_(total.view_as(tensor))
+
+
+def anywhere(holds: bool, device: torch.device) -> bool:
+    """Tell whether something holds in any of the processes."""
+    if not distributed.is_initialized():
+        return holds
+    count = torch.tensor(float(holds), device=device)
+    distributed.all_reduce(count)
+    return bool(count > 0)

@@ -74,6 +74,8 @@ import torch
 from tqdm import tqdm
 
 from training import OutFile, Refusal, help_from, judge
+from training.build import Network, build_model
+from training.config import TrainConfig
 from training.data import dataset as datasets
 from training.data.dataset import SPLITS, Dataset, DatasetError, Split
 from training.evaluation import (
@@ -89,7 +91,6 @@ from training.evaluation import (
 from training.evaluation.conditions import Condition
 from training.evaluation.likelihood import likelihood
 from training.export import from_checkpoint
-from training.train import Network, TrainConfig, build_model
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load
 
 PARTS = ("likelihood", "samples", "copying", "completion", "one-line")

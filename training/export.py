@@ -18,6 +18,7 @@ Examples:
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,6 +47,14 @@ def to_checkpoint(
         name: t.detach().float().cpu().numpy() for name, t in model.state_dict().items()
     }
     return Checkpoint(model.config, tensors, tuple(classes), model.scale, metadata)
+
+
+def digest(checkpoint: Checkpoint) -> str:
+    """Name weights by their content alone."""
+    content = hashlib.blake2b(digest_size=8)
+    for name in sorted(checkpoint.tensors):
+        content.update(np.ascontiguousarray(checkpoint.tensors[name]).tobytes())
+    return content.hexdigest()
 
 
 def from_checkpoint(checkpoint: Checkpoint) -> Sketchformer:

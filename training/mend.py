@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -114,7 +115,7 @@ class Mending:
         self.dropped: Counter[str] = Counter()
 
     def mended(self, path: Path) -> Iterator[Drawing]:
-        """Yield what could be mended, each once.
+        """Yield what could be mended, each once; the figures of a drawing share its side.
 
         Raises:
             ReaderError: The file cannot be read.
@@ -136,7 +137,7 @@ class Mending:
                     self.dropped["figures: it came before"] += 1
                     continue
                 seen.add(figure.digest)
-                yield figure
+                yield replace(figure, origin=drawing.digest)
 
 
 @click.command(help=help_from(__doc__))

@@ -10,9 +10,11 @@ import click
 import torch
 from torch.profiler import profile, record_function
 
-from training import train
+from training.build import build_model, build_optimizers
+from training.config import read_config
 from training.data import dataset as datasets
 from training.data.batches import offset_scale
+from training.loop import batches_of, train_step, training_indices
 
 WARM_UP = 3
 
@@ -33,19 +35,19 @@ def main(config: Path, data: Path, steps: int) -> None:
     """  # noqa: D301
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    settings, dataset = train.read_config(config, ()), datasets.load(data)
-    indices = train.training_indices(dataset, settings)
-    model = train.build_model(settings, len(dataset.classes), offset_scale(dataset, indices))
-    optimizers = train.build_optimizers(model, settings)
-    batches = train.batches_of(settings, dataset, indices)
+    settings, dataset = read_config(config, ()), datasets.load(data)
+    indices = training_indices(dataset, settings)
+    model = build_model(settings, len(dataset.classes), offset_scale(dataset, indices))
+    optimizers = build_optimizers(model, settings)
+    batches = batches_of(settings, dataset, indices)
     for batch in islice(batches, WARM_UP):
-        train.train_step(model, optimizers, batch, 1.0, settings.clip)
+        train_step(model, optimizers, batch, 1.0, settings.clip)
     began = time.process_time()
     with profile() as profiled:
         for _ in range(steps):
             with record_function("make a batch"):
                 batch = next(batches)
-            train.train_step(model, optimizers, batch, 1.0, settings.clip)
+            train_step(model, optimizers, batch, 1.0, settings.clip)
     seconds = time.process_time() - began
     averages = profiled.key_averages()
     click.echo(averages.table(sort_by="self_cpu_time_total", row_limit=25))

@@ -27,17 +27,12 @@ import torch
 from torch import Tensor, nn
 
 from training import OutFile, Refusal, help_from
+from training.config import TrainConfig
 from training.data import dataset as datasets
 from training.data.dataset import Dataset, DatasetError
 from training.export import from_checkpoint, to_checkpoint
+from training.loop import batches_of, training_indices, validate, validation_indices
 from training.model import Sketchformer
-from training.train import (
-    TrainConfig,
-    batches_of,
-    training_indices,
-    validate,
-    validation_indices,
-)
 from vpype_sketchformer.model.checkpoint import CheckpointError, find, load, save
 
 #: Batches to look at.

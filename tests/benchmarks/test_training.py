@@ -12,12 +12,15 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from training import train
 from training.baseline import Seed
+from training.build import build_model, build_optimizers
+from training.config import augmentation, read_config
 from training.data import dataset as datasets
 from training.data.batches import offset_scale, training_batches
 from training.data.dataset import Dataset
 from training.data.readers import read_ndjson
+from training.loop import rate, train_step, training_indices
+from training.model import Batch
 
 from .conftest import Judge, in_turns
 
@@ -61,7 +64,7 @@ def seed_steps(dataset: Dataset) -> Iterator[int]:
             offsets[row, 1:n] = np.diff(drawing.points.astype(np.float32), axis=0)
             pens[row, :n] = drawing.pen
         offset, pen = model.losses(
-            train.Batch(
+            Batch(
                 labels=torch.from_numpy(dataset.labels[chosen]),
                 strokes=torch.zeros(SEED_BATCH),
                 quality=torch.zeros(SEED_BATCH),
@@ -79,23 +82,23 @@ def seed_steps(dataset: Dataset) -> Iterator[int]:
 
 def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
     """Train as we do, yielding the real points of each step."""
-    config = train.read_config(ROOT / "training/configs/base.toml", changes)
-    indices = train.training_indices(dataset, config)
-    model = train.build_model(config, len(dataset.classes), offset_scale(dataset, indices))
+    config = read_config(ROOT / "training/configs/base.toml", changes)
+    indices = training_indices(dataset, config)
+    model = build_model(config, len(dataset.classes), offset_scale(dataset, indices))
     if config.compile:
         model.losses = torch.compile(model.losses, dynamic=True)  # type: ignore[method-assign]
-    optimizers = train.build_optimizers(model, config)
+    optimizers = build_optimizers(model, config)
     batches = training_batches(
         dataset,
         indices,
         points=config.points,
         balance=config.balance,
-        augmentation=train.augmentation(config),
+        augmentation=augmentation(config),
         seed=config.seed,
     )
     for step in count():
         batch = next(batches)
-        train.train_step(model, optimizers, batch, train.rate(step, config), config.clip)
+        train_step(model, optimizers, batch, rate(step, config), config.clip)
         yield int(batch.real.sum())
 
 

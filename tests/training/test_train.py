@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import math
@@ -31,6 +32,7 @@ from training import (
     evaluate,
     export,
     judge,
+    loop,
     mend,
     prepare,
     profiling,
@@ -38,6 +40,8 @@ from training import (
     sample,
     train,
 )
+from training.build import build_model, build_optimizers
+from training.config import TrainConfig, read_config
 from training.data import dataset as datasets
 from training.data.batches import (
     PLAIN,
@@ -53,7 +57,7 @@ from training.data.dataset import Dataset
 from training.data.readers import read_ndjson
 from training.model import Batch, Sketchformer
 from vpype_sketchformer.model import sampling
-from vpype_sketchformer.model.checkpoint import find, load
+from vpype_sketchformer.model.checkpoint import find, load, save
 from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     ONE_STROKE,
@@ -307,6 +311,69 @@ def test_a_few_drawings_in_one_folder_go_on_from_the_model_that_ships(
     np.testing.assert_allclose(begun.tensors["label.weight"], expected, atol=1e-6)
 
 
+def test_fifty_drawings_are_validated_with_five_at_least(
+    quickdraw: Path, tiny: Path, tmp_path: Path
+) -> None:
+    mine, out = tmp_path / "cat", tmp_path / "out"
+    write_svgs(mine, quickdraw / "cat.ndjson", 50)
+    dataset, settings = train.own_drawings(mine), TrainConfig(only_recognized=False)
+    trained = loop.training_indices(dataset, settings)
+    held = loop.validation_indices(dataset, settings)
+    assert len(held) >= 5
+    assert not set(held) & set(trained)
+    assert not set(dataset.of("test")) & {*held, *trained}
+    assert len(trained) + len(held) + len(dataset.of("test")) == 50
+    result = run(train.main, "--svg", mine, "--from", tiny, "--out", out, *BRIEF)
+    assert "no drawings to validate with" not in result.output
+
+
+def test_the_model_that_a_run_began_with_belongs_to_it(
+    data: Path, tiny: Path, tmp_path: Path
+) -> None:
+    args = arguments(data, tmp_path / "out", "steps=1")
+    succeed(*args, "--from", tiny)
+    elsewhere = tmp_path / "copied.safetensors"
+    elsewhere.write_bytes(tiny.read_bytes())
+    succeed(*args, "--from", elsewhere)  # the weights count, not where they lie
+    tensors = load(tiny).tensors
+    other = {name: t * 1.5 if name == "pen_out.weight" else t for name, t in tensors.items()}
+    save(dataclasses.replace(load(tiny), tensors=other), tmp_path / "other.safetensors")
+    refused = refusal(run(train.main, *args, "--from", tmp_path / "other.safetensors"))
+    assert "another run (from = " in refused
+
+
+def test_the_best_model_is_kept_beside_the_last(data: Path, tmp_path: Path) -> None:
+    """A rate that soon breaks everything: the first validation is the best one."""
+    changes = ("steps=12", "validate_every=3", "sample_every=12", "lr=0.5", "warmup=0")
+    succeed(*arguments(data, tmp_path, *TINY, *changes, "optimizer=adamw", "clip=1000"))
+    entries = log_of(tmp_path)
+    best = min(entries, key=lambda entry: entry["valid"])
+    assert load(tmp_path / "model.safetensors").metadata["step"] == 12
+    assert load(tmp_path / "best.safetensors").metadata["step"] == best["step"]
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["valid"]) for row in rows] == [entry["valid"] for entry in entries]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_only_what_multiplies_is_pulled_to_zero(optimizer: str) -> None:
+    """Without gradients, a step moves what decays, and nothing else."""
+    settings = TrainConfig(
+        width=16, heads=2, layers=1, hidden=32, optimizer=optimizer, weight_decay=1.0
+    )
+    model = build_model(settings, 3, 30.0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(0.5)
+            parameter.grad = torch.zeros_like(parameter)
+    for way in build_optimizers(model, settings):
+        way.step()
+    moved = {name for name, p in model.named_parameters() if bool((p != 0.5).any())}
+    tables = {"start.weight", "label.weight", "strokes.weight", "quality.weight", "pen.weight"}
+    named = dict(model.named_parameters())
+    assert moved == {name for name, p in named.items() if p.ndim == 2} - tables
+
+
 def test_longer_drawings_than_the_model_knew(tiny: Path, tmp_path: Path) -> None:
     """A line of many corners, whose model draws as far as that."""
     mine, out = tmp_path / "mine", tmp_path / "out"
@@ -356,13 +423,13 @@ def test_drawings_that_cannot_be_trained_on(data: Path, tmp_path: Path) -> None:
 
 HIT_IN_A_STEP = """
 import itertools, os, signal
-from training import train
-step, numbers = train.train_step, itertools.count(1)
+from training import loop, train
+step, numbers = loop.train_step, itertools.count(1)
 def hit(*args):
     if next(numbers) == {step}:
         os.kill(os.getpid(), signal.{signal})
     return step(*args)
-train.train_step = hit
+loop.train_step = hit
 train.main()
 """
 DIES_IN_A_STEP = HIT_IN_A_STEP.format(step=18, signal="SIGKILL")
@@ -436,14 +503,14 @@ def test_a_run_that_ended_is_left_as_it_is(data: Path, tmp_path: Path) -> None:
 # A timer of processor time whose signal nobody handles: the process ends where it stands.
 DIES_AT_ANY_MOMENT = """
 import os, random, signal
-from training import train
-step, moments = train.train_step, random.Random(1)
+from training import loop, train
+step, moments = loop.train_step, random.Random(1)
 def dying(*args):
     if first_of_a_life.pop():
         signal.setitimer(signal.ITIMER_PROF, moment)
     first_of_a_life.append(False)
     return step(*args)
-train.train_step = dying
+loop.train_step = dying
 deaths = 0
 for _ in range(5):
     moment, first_of_a_life = moments.uniform(0.01, 0.15), [True]
@@ -473,8 +540,8 @@ def test_a_run_killed_again_and_again_loses_nothing(data: Path, tmp_path: Path) 
 
 EXACTLY = """
 from contextlib import nullcontext
-from training import train
-train.autocast = lambda device: nullcontext()
+from training import loop, train
+loop.autocast = lambda device: nullcontext()
 train.main()
 """
 
@@ -503,6 +570,33 @@ def test_two_processes_train_what_one_trains(data: Path, tmp_path: Path) -> None
         rtol=0,
         atol=1e-6,
     )
+
+
+INTERRUPTED_TOGETHER = """
+import os, signal, time
+from training import loop, train
+step = loop.train_step
+def hit(*args):
+    if os.environ["RANK"] == "0":
+        os.kill(os.getppid(), signal.SIGINT)  # torchrun, as Ctrl-C would
+    time.sleep(0.5)
+    return step(*args)
+loop.train_step = hit
+train.main()
+"""
+
+
+def test_several_processes_that_are_interrupted_keep_the_step_at_hand(
+    data: Path, tmp_path: Path
+) -> None:
+    script, out = tmp_path / "interrupted.py", tmp_path / "out"
+    script.write_text(INTERRUPTED_TOGETHER)
+    args = arguments(data, out, *TINY, "steps=500", "validate_every=500", "save_every=500")
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2")
+    result = subprocess_of(*torchrun, script, *args)
+    assert result.returncode
+    assert result.stdout.count("stopped at step") == 1, result.stderr
+    assert 0 < state_of(out)["step"] < 500
 
 
 # --- what cannot be trained ------------------------------------------------------------
@@ -544,9 +638,9 @@ def test_the_seed_has_positions_for_so_many_points(data: Path, tmp_path: Path) -
     assert "at most 512" in refusal(run(train.main, *args))
 
 
-def test_the_last_change_of_a_setting_holds(tmp_path: Path) -> None:
-    config = train.read_config(CONFIGS / "tiny.toml", ("steps=1", "lr=1", "steps=2"))
-    assert (config.steps, config.lr) == (2, 1.0)
+def test_the_last_change_of_a_setting_holds() -> None:
+    settings = read_config(CONFIGS / "tiny.toml", ("steps=1", "lr=1", "steps=2"))
+    assert (settings.steps, settings.lr) == (2, 1.0)
 
 
 @pytest.mark.parametrize("text", [b"width = ", b"\xff\xfe", b"[[[", b"width = 1\nwidth = 2"])
@@ -882,7 +976,7 @@ def test_the_loss_is_nats_per_real_point_in_pixels(
     assert batch.real.float().mean() < 0.6
     offset, pen, points = np.sum(oracle(model, batch), axis=0)
     untouched: list[torch.optim.Optimizer] = []
-    losses = train.train_step(model, untouched, batch, 1.0, clip=1.0)
+    losses = loop.train_step(model, untouched, batch, 1.0, clip=1.0)
     model.zero_grad()
     # Mixed precision rounds the stream; the loss itself does not.
     assert float(losses[0]) == pytest.approx(offset / points, rel=0.01)
@@ -898,7 +992,7 @@ def test_validation_is_the_mean_over_points(model: Sketchformer, dataset: Datase
     alone = [make_batch(dataset, chosen[i : i + 1], PLAIN, rng) for i in range(len(chosen))]
     scores = np.array([oracle(model, batch)[0] for batch in alone])
     offset, pen, points = scores.sum(axis=0)
-    found = train.validate(model, dataset, chosen, torch.device("cpu"))
+    found = loop.validate(model, dataset, chosen, torch.device("cpu"))
     assert found.offset == pytest.approx(offset / points, rel=0.003)
     assert found.pen == pytest.approx(pen / points, rel=0.003)
     over_drawings = (scores[:, :2] / scores[:, 2:]).mean(axis=0)

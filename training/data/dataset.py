@@ -3,8 +3,9 @@
 A dataset file is a safetensors file. All points of all drawings lie behind one another as
 bytes, so 285,759 drawings take 40 MB, load in a blink, and nothing in the file can execute.
 
-The split never changes: it hangs on the drawing alone (a hash of its points and pen lifts),
-so a drawing that comes again, in another file or another year, stays on its side.
+The split never changes: it hangs on the drawing alone (a hash of its points and pen lifts, or
+of the drawing that it is a part of), so a drawing that comes again, in another file or another
+year, stays on its side.
 """
 
 from __future__ import annotations
@@ -45,12 +46,14 @@ class Drawing:
         pen: What happens after each point, uint8 (n,): DRAW, LIFT or END.
         label: The class.
         recognized: Whether the game recognised the drawing, where that is known.
+        origin: The digest of the drawing that this one is a part of, if it is.
     """
 
     points: NDArray[np.uint8]
     pen: NDArray[np.uint8]
     label: str
     recognized: bool | None = None
+    origin: bytes = b""
 
     @property
     def digest(self) -> bytes:
@@ -86,8 +89,11 @@ def drawing_from_strokes(
 
 
 def split_of(drawing: Drawing) -> Split:
-    """Tell the side of a drawing: 5 % test, 5 % valid, the rest train, by its digest."""
-    twentieth = int.from_bytes(drawing.digest, "little") % 20
+    """Tell the side of a drawing: 5 % test, 5 % valid, the rest train, by its digest.
+
+    The parts of one drawing, which look alike, are on the same side.
+    """
+    twentieth = int.from_bytes(drawing.origin or drawing.digest, "little") % 20
     return "test" if twentieth == 0 else "valid" if twentieth == 1 else "train"
 
 

@@ -28,13 +28,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training import train
+from training.build import build_model
+from training.config import TrainConfig, read_config
 from training.data import dataset as datasets
+from training.loop import train
 from training.model import Batch, Sketchformer
-from training.train import build_model
 from vpype_sketchformer.model.transformer import FEATURES, ModelConfig
 
-CONFIG = Path(train.__file__).parent / "configs" / "base.toml"
+CONFIG = Path(__file__).parents[1] / "configs" / "base.toml"
 STEPS = 225
 #: Largest offset in the frame, pixels.
 REACH = 255
@@ -171,14 +172,19 @@ DESIGNS = {
 def main(name: str, data: Path) -> None:
     """Train one design."""
     changes = (f"steps={STEPS}", f"validate_every={STEPS}")
-    config = train.read_config(CONFIG, changes)
-    train.build_model = partial(_build, DESIGNS[name])
-    train.Run.export = lambda *_: None  # type: ignore[method-assign]
-    train.train(config, datasets.load(data), Path("runs/tries", name), torch.device("cpu"))
+    config = read_config(CONFIG, changes)
+    train(
+        config,
+        datasets.load(data),
+        Path("runs/tries", name),
+        torch.device("cpu"),
+        build=partial(_build, DESIGNS[name]),
+        export=False,
+    )
 
 
 def _build(
-    design: type[Sketchformer], config: train.TrainConfig, classes: int, scale: float
+    design: type[Sketchformer], config: TrainConfig, classes: int, scale: float
 ) -> Sketchformer:
     shape = build_model(config, classes, scale).config
     assert isinstance(shape, ModelConfig)
