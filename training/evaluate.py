@@ -1,7 +1,7 @@
 r"""Measure a model on drawings that it was not trained on.
 
-Prints tables for people and, as the last line, the same as JSON. Settings are chosen on
-validation drawings, the default; what is published is measured with --split test.
+Prints tables for people; --json writes the same into a file. Settings are chosen on validation
+drawings, the default; what is published is measured with --split test.
 
 likelihood: negative log-likelihood in nats per real point, dequantised, in pixels of the
 0-255 frame, the class told: over all points, as the mean of all classes, of the 40 largest,
@@ -10,14 +10,13 @@ and of the five worst. For a run of the seed's recipe, give its state.pt.
 samples: sketches of each class beside as many real drawings: the share that ends by itself at
 the first try ("ended"), and with those that were drawn again ("redrawn"); judged by the
 networks of training.judge: how often they name the class (beside it the same for real
-drawings: the ceiling); Fréchet and kernel distance of what the raster judge sees, precision
-and recall; the spread within a class, real = 1, of what it sees ("variety") and of blurred
-pictures of 16 x 16 ("of shapes"), and how many are nearer to another of their class than all
-but 5 % of real drawings are ("twins"); distance of
-strokes, points, ink and aspect from the real drawings', in their standard deviations. "real"
-are real drawings against others. Mean and standard deviation over the seeds, each of which
-chooses other real drawings. Then the classes that are recognised least, measured by their real
-drawings.
+drawings: the ceiling); Fréchet and kernel distance of what each judge sees, precision and
+recall; the spread within a class, real = 1, of what the raster judge sees ("variety") and of
+blurred pictures of 16 x 16 ("of shapes"), and how many are nearer to another of their class
+than all but 5 % of real drawings are ("twins"); distance of strokes, points, ink and aspect
+from the real drawings', in their standard deviations. "real" are real drawings against others.
+Mean and standard deviation over the seeds, each of which chooses other real drawings. Then the
+classes that are recognised least, measured by their real drawings.
 
 copying: whether samples are copies. Each is held against all drawings of its class, by the
 pen's way, mirrored ones too, and by what the raster judge sees, if it knows the classes: how
@@ -91,6 +90,7 @@ from training.evaluation import (
 from training.evaluation.conditions import Condition
 from training.evaluation.likelihood import likelihood
 from training.export import from_checkpoint
+from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load
 
 PARTS = ("likelihood", "samples", "copying", "completion", "one-line")
@@ -198,12 +198,22 @@ def show_samples(
         worst[title] = samples.worst_classes(drawn, [*itertools.chain(*seen)], dataset.classes)
     count, times = len(plan.classes) * plan.per_class, plan.seeds
     show(f"{count:,} samples" + (f", {times} times" if times > 1 else ""), rows)
+    say_how_sure(count, "raster FID" in rows[0][1])
     title = conditions.title(asked[0])
     show(f"worst at {title}", [(name, figures, None) for name, figures in worst[title]])
     return {
         label: {"mean": mean, "spread": spread or {}, "worst": dict(worst.get(label, ()))}
         for label, mean, spread in rows
     }
+
+
+def say_how_sure(count: int, has_frechet: bool) -> None:
+    """Print what so many samples cannot tell."""
+    click.echo(f"\nShares of {count:,} are uncertain by {50 / count**0.5:.1f} points of 100.")
+    if not has_frechet:
+        click.echo(
+            "They are too few for a Fréchet distance (FID): see the kernel distance, KID."
+        )
 
 
 def show_copying(
@@ -343,7 +353,10 @@ def raster_judge(folder: Path, dataset: Dataset) -> judge.Judge | None:
     help="Names of the classes to sample, or how many (default: all).",
 )
 @click.option(
-    "--per-class", type=click.IntRange(2), default=8, show_default=True, help="Samples."
+    "--per-class",
+    type=click.IntRange(2),
+    help="Samples of each (default: 8, of few classes as many as there are real drawings for, "
+    f"up to {samples.ENOUGH:,} in all).",
 )
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Repetitions."
@@ -355,6 +368,7 @@ def raster_judge(folder: Path, dataset: Dataset) -> judge.Judge | None:
     default=judge.JUDGES,
     help="Folder of the judges (default: training/judges, of Quick, Draw!'s 345 classes).",
 )
+@click.option("--json", "target", type=OutFile(), help="Write all figures as JSON.")
 @click.option(
     "--completions",
     "completed",
@@ -372,9 +386,10 @@ def main(
     picture: Path | None,
     sheet: Path | None,
     wanted: str | None,
-    per_class: int,
+    per_class: int | None,
     seeds: int,
     folder: Path,
+    target: Path | None,
     completed: int,
 ) -> None:
     """Evaluate."""
@@ -386,14 +401,16 @@ def main(
             results["likelihood"] = show_likelihood(
                 model, network, dataset, split, judge.LONGEST
             )
-            click.echo(json.dumps(results))
+            write_json(results, target)
             return
         checkpoint = load(find(model))
     except (CheckpointError, DatasetError) as error:
         raise Refusal(str(error)) from error
     if checkpoint.classes != dataset.classes:
         raise Refusal(f"{model} and {data} have different classes.")
-    plan = samples.Plan(choose_classes(wanted, dataset.classes), per_class, seeds, split)
+    names = choose_classes(wanted, dataset.classes)
+    per_class = per_class or samples.enough(dataset, split, names)
+    plan = samples.Plan(names, per_class, seeds, split)
     parts = ("samples",) if picture else parts
     judges = []
     if {"samples", "one-line"} & set(parts):
@@ -418,7 +435,13 @@ def main(
         results["completion"] = show_completion(checkpoint, dataset, split, completed)
     if "one-line" in parts:
         results["one-line"] = show_one_lines(checkpoint, judges, per_class)
-    click.echo(json.dumps(results))
+    write_json(results, target)
+
+
+def write_json(results: dict[str, Any], path: Path | None) -> None:
+    """Write all figures, if there is a file for them."""
+    if path:
+        write_whole(path, json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 r"""From a trained network to the file that ships, and back.
 
 As a command: write a model with a network for guidance, or with its scores in its description,
-the last line of what training.evaluate printed of it.
+the JSON that training.evaluate wrote of it.
 
 Examples:
     The model that ships:
@@ -12,8 +12,8 @@ Examples:
     A model with its scores:
 
         python -m training.evaluate runs/mine/model.safetensors data/mine.safetensors \
-            > scores.txt
-        python -m training.export runs/mine/model.safetensors scores.txt -o mine.safetensors
+            --split test --json scores.json
+        python -m training.export runs/mine/model.safetensors scores.json -o mine.safetensors
 """
 
 from __future__ import annotations
@@ -155,13 +155,13 @@ def main(model: str, scores: Path | None, guide: str | None, out: Path) -> None:
 
 
 def _figures(scores: Path, model: str) -> dict[str, Any]:
-    """Read what training.evaluate printed of a model."""
+    """Read what training.evaluate wrote of a model."""
     try:
-        figures = json.loads(scores.read_text().splitlines()[-1])
-    except (IndexError, ValueError) as error:
-        raise Refusal(f"{scores}: the last line is not JSON ({error}).") from error
+        figures = json.loads(scores.read_text())
+    except ValueError as error:
+        raise Refusal(f"{scores}: not JSON ({error}).") from error
     if not isinstance(figures, dict) or figures.pop("model", None) != model:
-        raise Refusal(f"{scores}: not what training.evaluate printed of {model}.")
+        raise Refusal(f"{scores}: not what training.evaluate wrote of {model}.")
     return figures
 
 

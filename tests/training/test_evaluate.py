@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from training import baseline, judge
 from training.data import dataset as datasets
+from training.data.dataset import Drawing
 from training.data.readers import read_ndjson
 from training.evaluate import main as evaluate
 from training.evaluation import copies, metrics, samples
@@ -26,6 +29,7 @@ from training.export import to_checkpoint
 from training.model import Sketchformer
 from vpype_sketchformer.model.checkpoint import load, save
 from vpype_sketchformer.model.transformer import ModelConfig
+from vpype_sketchformer.sketch import END
 
 CLASSES = ("cat", "circle", "house")
 RNG = np.random.default_rng(5)
@@ -58,6 +62,16 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def measured(*words: str | Path) -> dict[str, Any]:
+    """The figures that the command writes."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "figures.json"
+        result = run(*words, "--json", path)
+        assert result.exit_code == 0, result.output
+        assert all(len(line) <= 100 for line in result.stdout.splitlines())
+        return json.loads(path.read_text())
+
+
 def run(*words: str | Path) -> Result:
     return CliRunner().invoke(evaluate, [str(word) for word in words])
 
@@ -67,23 +81,20 @@ def test_samples_of_a_newborn_model_are_told_from_real_drawings(
 ) -> None:
     words = ("--part", "samples", "--per-class", "5", "--seeds", "2", "--split", "test")
     condition = ("--condition", "temperature=1", "--judges", folder)
-    result = run(folder / "newborn.safetensors", data, *words, *condition)
-    assert result.exit_code == 0, result.output
-    figures = json.loads(result.output.splitlines()[-1])["samples"]
+    figures = measured(folder / "newborn.safetensors", data, *words, *condition)["samples"]
     real, newborn = figures["real"]["mean"], figures["t 1"]["mean"]
     assert real["raster top 1"] > newborn["raster top 1"] + 0.2
-    assert real["FID"] < newborn["FID"]
-    assert real["KID x1000"] < newborn["KID x1000"]
-    assert real["recall"] > newborn["recall"]
+    for kind in judge.KINDS:
+        assert real[f"{kind} KID x1000"] < newborn[f"{kind} KID x1000"]
+        assert real[f"{kind} recall"] > newborn[f"{kind} recall"]
+        assert f"{kind} FID" not in real, "fifteen drawings have none"
     assert real["ink"] < newborn["ink"]
     assert 0 <= newborn["ended"] <= 1
 
 
 def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> None:
     words = ("--part", "likelihood", "--split", "test")
-    result = run(folder / "newborn.safetensors", data, *words)
-    assert result.exit_code == 0, result.output
-    rows = json.loads(result.output.splitlines()[-1])["likelihood"]
+    rows = measured(folder / "newborn.safetensors", data, *words)["likelihood"]
     test = datasets.load(data)
     points = test.lengths[test.of("test")].sum()
     assert rows["all points"]["points"] == points
@@ -96,25 +107,22 @@ def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> No
 
 def test_one_lines(data: Path, folder: Path) -> None:
     words = ("--part", "one-line", "--per-class", "2", "--judges", folder)
-    result = run(folder / "newborn.safetensors", data, *words)
-    assert result.exit_code == 0, result.output
-    ways = json.loads(result.output.splitlines()[-1])["one-line"]
+    ways = measured(folder / "newborn.safetensors", data, *words)["one-line"]
     assert ways["any strokes"]["one stroke"] < 1
     assert ways["pen stays down"]["one stroke"] == ways["joined"]["one stroke"] == 1
     assert ways["joined"]["ink"] > ways["any strokes"]["ink"]  # nothing lost, some retraced
 
 
 def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) -> None:
-    scores, out = tmp_path / "scores.txt", tmp_path / "mine.safetensors"
+    scores, out = tmp_path / "scores.json", tmp_path / "mine.safetensors"
     newborn = folder / "newborn.safetensors"
-    printed = run(newborn, data, "--part", "likelihood").output
-    scores.write_text(printed)
+    result = run(newborn, data, "--part", "likelihood", "--json", scores)
+    assert result.exit_code == 0, result.output
     result = CliRunner().invoke(export, [str(newborn), str(scores), "-o", str(out)])
     assert result.exit_code == 0, result.output
-    expected = json.loads(printed.splitlines()[-1])["likelihood"]
+    expected = json.loads(scores.read_text())["likelihood"]
     assert load(out).metadata["scores"] == {"likelihood": expected}
-    again = run(out, data, "--part", "likelihood").output
-    assert json.loads(again.splitlines()[-1])["likelihood"] == expected
+    assert measured(out, data, "--part", "likelihood")["likelihood"] == expected
 
 
 @pytest.mark.parametrize(
@@ -126,7 +134,7 @@ def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) ->
         (("--condition", "best_of=1.5"), "whole number"),
         (("--condition", "colour=red"), "not one of temperature, "),
         (("--classes", "4"), "there are 3"),
-        (("--classes", "circle,cat"), "no class 'cat'"),
+        (("--classes", "circle,whale"), "no class 'whale'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
@@ -145,7 +153,8 @@ def test_data_without_test_drawings_are_refused(
     kept = [dataset.drawing(int(index)) for index in dataset.of("train")]
     datasets.save(kept, tmp_path / "train.safetensors")
     result = run(
-        folder / "newborn.safetensors", tmp_path / "train.safetensors", "--part", part
+        *(folder / "newborn.safetensors", tmp_path / "train.safetensors"),
+        *("--part", part, "--split", "test"),
     )
     assert result.exit_code == 2
     assert "test drawings" in result.output.splitlines()[-1]
@@ -161,8 +170,8 @@ def test_data_without_test_drawings_are_refused(
     ],
 )
 def test_other_scores_are_refused(folder: Path, tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "scores.txt").write_text(text)
-    words = [folder / "newborn.safetensors", tmp_path / "scores.txt", "-o", tmp_path / "x"]
+    (tmp_path / "scores.json").write_text(text)
+    words = [folder / "newborn.safetensors", tmp_path / "scores.json", "-o", tmp_path / "x"]
     result = CliRunner().invoke(export, [str(word) for word in words])
     assert result.exit_code == 2
     assert said in result.output
@@ -309,6 +318,64 @@ def test_variety_is_that_of_the_drawings(data: Path, folder: Path) -> None:
     assert figures["twins"] == 1
 
 
+def unfinished(drawing: Drawing) -> Drawing:
+    """Stop a drawing after a third of its points."""
+    count = max(2, len(drawing.pen) // 3)
+    pen = drawing.pen[:count].copy()
+    pen[-1] = END
+    return replace(drawing, points=drawing.points[:count], pen=pen)
+
+
+def scribbled(drawing: Drawing) -> Drawing:
+    """Go anywhere, with as many points and strokes."""
+    rng = np.random.default_rng(len(drawing.pen))
+    return replace(drawing, points=rng.integers(0, 256, drawing.points.shape, np.uint8))
+
+
+def narrow(drawing: Drawing) -> Drawing:
+    return replace(drawing, points=(drawing.points * (0.3, 1.0)).astype(np.uint8))
+
+
+def test_every_figure_tells_bad_drawings_from_good_ones(data: Path, folder: Path) -> None:
+    """Other real drawings are good; for each figure there is a set that must be worse."""
+    dataset = datasets.load(data)
+    judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
+    test, valid = dataset.of("test"), dataset.of("valid")
+    real, good = (samples.see(dataset, rows, judges) for rows in (test, valid))
+    drawings = [dataset.drawing(int(index)) for index in valid]
+    first = {drawing.label: drawing for drawing in reversed(drawings)}
+    after = dict(zip(CLASSES, np.roll(CLASSES, 1).tolist(), strict=True))
+    bad = {
+        "alike": [first[drawing.label] for drawing in drawings],
+        "another class": [replace(d, label=after[d.label]) for d in drawings],
+        "scribbles": [scribbled(drawing) for drawing in drawings],
+        "unfinished": [unfinished(drawing) for drawing in drawings],
+        "narrow": [narrow(drawing) for drawing in drawings],
+    }
+    figures = {"good": samples.compare(good, real)}
+    for name, changed in bad.items():
+        packed = datasets.pack(changed, dataset.classes)
+        seen = samples.see(packed, np.arange(len(packed)), judges)
+        figures[name] = samples.compare(seen, real)
+    for kind in judge.KINDS:
+        for wrong in ("another class", "scribbles"):
+            assert figures[wrong][f"{kind} top 1"] < figures["good"][f"{kind} top 1"] - 0.2
+        for wrong in ("alike", "scribbles"):
+            told = f"{kind} KID x1000"
+            assert figures[wrong][told] > figures["good"][told]
+        assert figures["scribbles"][f"{kind} precision"] < figures["good"][f"{kind} precision"]
+        assert figures["alike"][f"{kind} recall"] < figures["good"][f"{kind} recall"]
+    for told in ("variety", "of shapes"):
+        assert figures["alike"][told] < 0.01
+        assert figures["good"][told] > 0.7
+    assert figures["alike"]["twins"] == 1
+    assert figures["good"]["twins"] < 0.4
+    for told in ("points", "strokes"):
+        assert figures["unfinished"][told] > figures["good"][told] + 0.3
+    assert figures["scribbles"]["ink"] > figures["good"]["ink"] + 1
+    assert figures["narrow"]["aspect"] > figures["good"]["aspect"] + 0.5
+
+
 def test_the_worst_classes_are_those_that_nobody_recognises(data: Path, folder: Path) -> None:
     dataset = datasets.load(data)
     judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
@@ -339,9 +406,7 @@ def test_copies_are_found_and_real_drawings_are_none(
 ) -> None:
     pairs = tmp_path / "pairs.svg"
     words = ("--part", "copying", "--per-class", "5", "--pairs", pairs, "--judges", folder)
-    result = run(folder / "newborn.safetensors", data, *words)
-    assert result.exit_code == 0, result.output
-    rows = json.loads(result.output.splitlines()[-1])["copying"]
+    rows = measured(folder / "newborn.safetensors", data, *words)["copying"]
     for kind in copies.PLANTED:
         assert rows[kind]["copying"] > 0.97, kind
         assert rows[kind]["by sight"] > 0.8, kind
@@ -359,11 +424,12 @@ def test_copies_are_found_and_real_drawings_are_none(
 def test_without_a_judge_copies_are_found_by_the_pen(
     data: Path, folder: Path, tmp_path: Path
 ) -> None:
-    words = ("--part", "copying", "--per-class", "5", "--judges", tmp_path)
+    figures = tmp_path / "figures.json"
+    words = ("--part", "copying", "--per-class", "5", "--judges", tmp_path, "--json", figures)
     result = run(folder / "newborn.safetensors", data, *words)
     assert result.exit_code == 0, result.output
     assert "by the pen's way only" in result.output
-    rows = json.loads(result.output.splitlines()[-1])["copying"]
+    rows = json.loads(figures.read_text())["copying"]
     assert "by sight" not in rows["copies"]
     assert rows["copies"]["copying"] == rows["copies"]["near"] == 1
 

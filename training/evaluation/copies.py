@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from training import Refusal
 from training.data import dataset as datasets
 from training.data.dataset import Dataset, Drawing
 from training.evaluation import Figures
@@ -169,11 +170,17 @@ class Originals:
         but: NDArray[np.int64],
         judge: Judge | None,
     ) -> Originals:
-        """Look at all drawings of some classes, ``but`` those that are compared."""
+        """Look at all drawings of some classes, ``but`` those that are compared.
+
+        Raises:
+            Refusal: All of them were trained on.
+        """
         wanted = np.isin(dataset.labels, [dataset.classes.index(name) for name in classes])
         trained = dataset.splits == datasets.SPLITS.index("train")
         others = wanted & ~trained
         others[but] = False
+        if not others.any():
+            raise Refusal("no drawings of these classes that were not trained on.")
         return cls.of(
             look_at(dataset, np.flatnonzero(wanted & trained), judge),
             look_at(dataset, np.flatnonzero(others), judge),
@@ -224,7 +231,7 @@ class Originals:
             figures["by sight"] = _prefers(to_training, to_unseen)
         figures |= {
             "chance": chance,
-            "copied": (share - chance) / (1.0 - chance) if chance < 1 else float("nan"),
+            "copied": (share - chance) / (1.0 - chance),
             "near": float(np.mean(trained.distance < self.near * self.usual[labels])),
             "distance": float(np.median(trained.distance)),
         }

@@ -11,6 +11,9 @@ from scipy.spatial.distance import cdist, pdist
 Features = NDArray[np.floating]
 #: Neighbours that a set's outline is drawn from, for precision and recall.
 NEIGHBOURS = 3
+#: Drawings that a Fréchet distance needs for each dimension: the covariance of fewer has
+#: directions without any spread, and the distance says how few they are.
+FEWEST = 2
 
 
 def frechet(a: Features, b: Features) -> float:

@@ -30,6 +30,8 @@ TWINS = 0.05
 RASTER, BLUR = 16, 1.0
 #: Classes that are listed as the worst.
 WORST = 20
+#: Samples of each class, and in all where there are fewer classes.
+PER_CLASS, ENOUGH = 8, 2000
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Plan:
             [rows[self.per_class : 2 * self.per_class] for rows in by_class]
         )
         return first, second
+
+
+def enough(dataset: Dataset, split: datasets.Split, classes: Sequence[str]) -> int:
+    """Choose how many of each class to compare: the fewer classes, the more, if there are."""
+    chosen = dataset.of(split)
+    labels = [dataset.classes.index(name) for name in classes]
+    sizes = np.bincount(dataset.labels[chosen], minlength=len(dataset.classes))[labels]
+    most = int(np.median(sizes)) // 2  # others stand beside them
+    return max(PER_CLASS, min(most, -(-ENOUGH // len(classes))))
 
 
 @dataclass(frozen=True)
@@ -156,20 +167,26 @@ def draw(
 
 def compare(seen: Seen, real: Seen) -> Figures:
     """Compare drawings with real ones of the same number."""
-    a, b = seen.features[SIGHT], real.features[SIGHT]
-    precision, recall = metrics.precision_recall(b, a)
-    return {
-        **seen.recognised(),
-        **variety(seen, real),
-        "FID": metrics.frechet(a, b),
-        "KID x1000": 1000.0 * metrics.kernel_distance(a, b),
-        "precision": precision,
-        "recall": recall,
-        **{
-            name: metrics.spread_distance(real.shapes[name], values)
-            for name, values in seen.shapes.items()
-        },
+    figures = seen.recognised() | variety(seen, real)
+    for kind in seen.features:
+        figures |= _distances(kind, seen.features[kind], real.features[kind])
+    return figures | {
+        name: metrics.spread_distance(real.shapes[name], values)
+        for name, values in seen.shapes.items()
     }
+
+
+def _distances(kind: str, seen: NDArray[np.float32], real: NDArray[np.float32]) -> Figures:
+    """Compare what a judge sees; too few drawings have no Fréchet distance."""
+    precision, recall = metrics.precision_recall(real, seen)
+    figures = {
+        f"{kind} KID x1000": 1000.0 * metrics.kernel_distance(seen, real),
+        f"{kind} precision": precision,
+        f"{kind} recall": recall,
+    }
+    if min(len(seen), len(real)) >= metrics.FEWEST * seen.shape[1]:
+        figures[f"{kind} FID"] = metrics.frechet(seen, real)
+    return figures
 
 
 def variety(seen: Seen, real: Seen) -> Figures:

@@ -10,6 +10,6 @@ python -m training.mend ../shared/data/oneline/look_joined.ndjson -o $data
 python -m training.train training/configs/oneline.toml $data \
     --from runs/typical2/model.safetensors --out runs/oneline
 python -m training.evaluate runs/oneline/model.safetensors $data --part likelihood \
-    > runs/oneline/scores.txt
-python -m training.export runs/oneline/model.safetensors runs/oneline/scores.txt \
+    --split test --json runs/oneline/scores.json
+python -m training.export runs/oneline/model.safetensors runs/oneline/scores.json \
     -o vpype_sketchformer/models/oneline.safetensors

@@ -16,6 +16,6 @@ python -m training.train training/configs/deep.toml $data --out runs/deep \
 
 # The file that ships says how it scores.
 python -m training.evaluate runs/deep/model.safetensors $data \
-    --part likelihood --part samples > runs/deep/scores.txt
-python -m training.export runs/deep/model.safetensors runs/deep/scores.txt \
+    --part likelihood --part samples --split test --json runs/deep/scores.json
+python -m training.export runs/deep/model.safetensors runs/deep/scores.json \
     -o vpype_sketchformer/models/quickdraw.safetensors
