@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -202,7 +203,13 @@ def train(
         model.losses = torch.compile(model.losses, dynamic=True)  # type: ignore[method-assign]
     optimizers = build_optimizers(model, config)
     # Settings, and what tells one dataset from another.
-    told = {"drawings": len(indices), "scale": model.scale, "data": dataset.digest}
+    told: dict[str, Any] = {
+        "drawings": len(indices),
+        "scale": model.scale,
+        "data": dataset.digest,
+    }
+    if dataset.shares:
+        told["shares"] = list(dataset.shares)
     told["from"] = digest(begin) if begin else None
     run = RunFolder(out, asdict(config) | told)
     first = run.restore(model, optimizers)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from training import Refusal
+from training import FiniteRange, Refusal
 from training.config import read_change, read_config, refuse_shapes
 from training.data import dataset as datasets
 from training.data.dataset import Dataset, DatasetError
@@ -36,6 +37,20 @@ def own_drawings(folder: Path) -> Dataset:
     return datasets.pack(drawings, sources=[f"Drawings in '{folder.resolve().name}'"])
 
 
+def mix_in(dataset: Dataset, mixed: Sequence[tuple[Path, float]]) -> Dataset:
+    """Mix other datasets into one, which is the rest of the training.
+
+    Raises:
+        Refusal: There is no rest.
+        DatasetError: One cannot be read.
+    """
+    rest = 1.0 - sum(share for _, share in mixed)
+    if rest <= 0 or min(share for _, share in mixed) <= 0:
+        raise Refusal("--mix: shares must be above 0, and leave some to the other drawings.")
+    others = [datasets.load(path) for path, _ in mixed]
+    return datasets.mix([dataset, *others], [rest, *(share for _, share in mixed)])
+
+
 @click.command()
 @click.argument(
     "config",
@@ -49,6 +64,14 @@ def own_drawings(folder: Path) -> Dataset:
     "--svg",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Train on the SVGs in a folder, one class per sub-folder, instead of on DATA.",
+)
+@click.option(
+    "--mix",
+    "mixed",
+    type=(click.Path(exists=True, dir_okay=False, path_type=Path), FiniteRange(0, 1)),
+    multiple=True,
+    metavar="DATA SHARE",
+    help="Train on another dataset file as well, for a share of the time. Can be repeated.",
 )
 @click.option(
     "--out",
@@ -74,6 +97,7 @@ def main(
     config: Path,
     data: Path | None,
     svg: Path | None,
+    mixed: tuple[tuple[Path, float], ...],
     out: Path,
     begin: str | None,
     changes: tuple[str, ...],
@@ -86,7 +110,7 @@ def main(
 
     With --svg, each SVG in the folder is one drawing, and the folder it lies in names its
     class; CONFIG is training/configs/finetune.toml if you give none. An SVG without lines is
-    reported and skipped. For a mixture of SVGs and other drawings, see training.prepare.
+    reported and skipped. --mix adds dataset files, each for a share of the training.
 
     Started by torchrun, each process takes its share of every batch, on its own GPU if there
     are some; --out is then a folder that all of them see. The model is that of one process,
@@ -105,6 +129,9 @@ def main(
       The hand of your own drawings; then draw with it:
         python -m training.train --svg my-drawings --from shipped --out runs/own
         vpype sketchgen --model runs/own/model.safetensors -n 20 show
+      The same, without forgetting cats: one drawing in five is of another dataset:
+        python -m training.train --svg my-drawings --from shipped --out runs/own \\
+            --mix data/quickdraw.safetensors 0.2
     """  # noqa: D301
     try:
         settings = read_config(config, changes)
@@ -121,6 +148,8 @@ def main(
             raise click.UsageError(
                 "give either DATA, a file made by training.prepare, or --svg FOLDER."
             )
+        if mixed:
+            dataset = mix_in(dataset, mixed)
         device = join()
         with stop_when_asked() as stop:
             train(settings, dataset, out, device, checkpoint, stop)

@@ -374,6 +374,29 @@ def test_only_what_multiplies_is_pulled_to_zero(optimizer: str) -> None:
     assert moved == {name for name, p in named.items() if p.ndim == 2} - tables
 
 
+def test_mixed_datasets_have_their_shares(data: Path, quickdraw: Path, tmp_path: Path) -> None:
+    """Twelve towers for a third of the training, beside three hundred other drawings."""
+    towers = list(read_ndjson(quickdraw / "The Eiffel Tower.ndjson"))
+    other = tmp_path / "towers.safetensors"
+    datasets.save(towers, other, ["Towers"])
+    parts = [datasets.load(data), datasets.load(other)]
+    mixed = datasets.mix(parts, [2.0, 1.0])
+    assert mixed.sources == ("Some drawings, CC BY 4.0", "Towers")
+    for index in (0, len(parts[0]) - 1, len(parts[0]), len(mixed) - 1):
+        part, i = divmod(index, len(parts[0])) if index < len(parts[0]) else (1, index - 300)
+        expected = parts[part].drawing(i)
+        np.testing.assert_array_equal(mixed.drawing(index).points, expected.points)
+        assert mixed.drawing(index).label == expected.label
+    order = epoch_order(mixed, mixed.of("train"), 0.6, np.random.default_rng(0))
+    tower = mixed.classes.index("The Eiffel Tower")
+    assert np.mean(mixed.labels[order] == tower) == pytest.approx(1 / 3, abs=0.03)
+    out = tmp_path / "out"
+    succeed(*arguments(data, out, *TINY, "steps=1"), "--mix", other, 0.25)
+    assert state_of(out)["settings"]["shares"] == [0.75, 0.25]
+    args = (*arguments(data, out, *TINY, "steps=1"), "--mix", other, 1)
+    assert "leave some" in refusal(run(train.main, *args))
+
+
 def test_longer_drawings_than_the_model_knew(tiny: Path, tmp_path: Path) -> None:
     """A line of many corners, whose model draws as far as that."""
     mine, out = tmp_path / "mine", tmp_path / "out"

@@ -71,12 +71,17 @@ def epoch_order(
     """Draw the drawings of one epoch, shuffled.
 
     Classes come in proportion to n ** balance (1: as they are, 0: all alike). A class that
-    is wanted r times its size gives each drawing floor(r) or ceil(r) times.
+    is wanted r times its size gives each drawing floor(r) or ceil(r) times. Of mixed datasets
+    each has its share.
     """
     labels = dataset.labels[indices]
     sizes = np.bincount(labels, minlength=len(dataset.classes)).astype(np.float64)
     wanted = np.where(sizes > 0, sizes, 1.0) ** (balance - 1.0)
     rates = wanted[labels]
+    if dataset.part is not None:
+        part = dataset.part[indices]
+        weights = np.bincount(part, rates, len(dataset.shares))
+        rates *= (np.array(dataset.shares) / np.maximum(weights, 1e-9))[part]
     rates *= len(indices) / rates.sum()
     counts = np.floor(rates + rng.random(len(indices))).astype(np.int64)
     order = np.repeat(indices, counts)

@@ -112,6 +112,8 @@ class Dataset:
             (M,). See ``training.quality``.
         classes: Names of the classes, sorted.
         sources: Where the drawings came from, with their licences.
+        part: Which of the mixed datasets each drawing is of, (M,); see ``mix``.
+        shares: How much of the training each of these is; none where nothing is mixed.
     """
 
     points: NDArray[np.uint8]
@@ -123,6 +125,8 @@ class Dataset:
     quality: NDArray[np.uint8]
     classes: tuple[str, ...]
     sources: tuple[str, ...]
+    part: NDArray[np.uint8] | None = None
+    shares: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -206,6 +210,32 @@ def save(drawings: Iterable[Drawing], path: Path, sources: Sequence[str] = ()) -
     dataset = pack(kept, sources=sources)
     write(dataset, path)
     return dataset
+
+
+def mix(parts: Sequence[Dataset], shares: Sequence[float]) -> Dataset:
+    """Put datasets together, to be trained on in other proportions than their sizes.
+
+    Args:
+        parts: The datasets.
+        shares: How much of the training each is, in proportion to each other.
+    """
+    classes = sorted({name for part in parts for name in part.classes})
+    labels = [np.array([classes.index(name) for name in p.classes])[p.labels] for p in parts]
+    points = np.cumsum([0] + [len(part.pen) for part in parts])
+    starts = [p.starts[:-1] + begin for p, begin in zip(parts, points[:-1], strict=True)]
+    return Dataset(
+        points=np.concatenate([part.points for part in parts]),
+        pen=np.concatenate([part.pen for part in parts]),
+        starts=np.concatenate([*starts, points[-1:]]),
+        labels=np.concatenate(labels),
+        splits=np.concatenate([part.splits for part in parts]),
+        recognized=np.concatenate([part.recognized for part in parts]),
+        quality=np.concatenate([part.quality for part in parts]),
+        classes=tuple(classes),
+        sources=tuple(dict.fromkeys(source for part in parts for source in part.sources)),
+        part=np.repeat(np.arange(len(parts), dtype=np.uint8), [len(part) for part in parts]),
+        shares=tuple(shares),
+    )
 
 
 def write(dataset: Dataset, path: Path) -> None:
