@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -152,7 +151,12 @@ def draw(
     labels = [name for name in plan.classes for _ in range(plan.per_class)]
     seeds = np.random.SeedSequence(seed).spawn(len(labels))
     options: dict[str, Any] = dict(condition)
-    draw_some = partial(sample, checkpoint, **options)
+
+    def draw_some(
+        labels: Sequence[str], seeds: Sequence[np.random.SeedSequence], **named: Any
+    ) -> list[Sketch]:
+        return sample(checkpoint, labels, seeds, **options, **named)
+
     with tqdm(total=len(labels), desc=title(condition), disable=None, leave=False) as bar:
         sketches = draw_some(labels, seeds, retries=0, progress=bar.update)
     again = [i for i, sketch in enumerate(sketches) if not sketch.finished]
