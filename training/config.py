@@ -11,6 +11,7 @@ from typing import Any
 from training import Refusal
 from training.baseline import POSITIONS
 from training.data.batches import Augmentation
+from vpype_sketchformer.model.checkpoint import MOST
 from vpype_sketchformer.model.transformer import ModelConfig
 
 MODELS = ("sketchformer", "seed")
@@ -161,6 +162,9 @@ def check(config: TrainConfig) -> None:
         require(0 <= values[name] <= 1, f"setting '{name}' must be from 0 to 1.")
     for name in ("dropout", "stretch"):
         require(values[name] < 1, f"setting '{name}' must be below 1.")
+    for name in values.keys() & asdict(MOST).keys():
+        most = getattr(MOST, name)
+        require(values[name] <= most, f"setting '{name}' must be at most {most}.")
     # Rotary positions turn pairs of channels.
     parts = config.heads * (1 if config.model == "seed" else 2)
     require(

@@ -122,6 +122,9 @@ def _model_cases() -> Iterator[bytes]:
             yield _model(config=json.dumps(config | {key: value}))
     for key in ("config", "classes", "scale", "metadata"):
         yield _model(**{key: DEEP})
+    shapes = ('"config": {}', '"config": {"width": 1000000000}', '"config": {"hidden": true}')
+    for text in ("null", "7", "{}", DEEP, *(f'{{"scale": 1, {shape}}}' for shape in shapes)):
+        yield _model(guide=text)
     for name, tensor in _tiny()[0].items():
         for value in (1e38, -6e4):
             yield _model({name: np.full(tensor.shape, value, np.float32)})

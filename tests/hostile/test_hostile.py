@@ -6,12 +6,16 @@ something once among them; `worker` says what is looked at.
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 
 import pytest
 
 from tests.hostile.fuzz import watch
 from tests.hostile.inputs import KINDS, NAMES
+from training.data.readers import READERS, ReaderError, read
+from vpype_sketchformer.sketchpad import keeping
 from vpype_sketchformer.wording import is_name, plain
 
 COUNTS = {
@@ -34,6 +38,26 @@ def test_every_input_ends_well(kind: str) -> None:
 def test_the_watch_sees_what_it_should(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.hostile.fuzz.MEMORY", 2**20)
     assert "MiB" in watch("page", 1, 5)
+
+
+@pytest.mark.parametrize("end", READERS)
+def test_nobody_waits_for_a_pipe_of_drawings(tmp_path: Path, end: str) -> None:
+    os.mkfifo(tmp_path / f"cat{end}")
+    with pytest.raises(ReaderError, match="not a file"):
+        list(read(tmp_path / f"cat{end}"))
+
+
+def test_a_kept_page_that_is_a_pipe_or_too_large_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = keeping.Shelf(tmp_path)
+    names = [f"2026-01-01-00000{i}-0000" for i in range(3)]
+    page = '{"size": [400, 300], "strokes": {"1": {"drawing": 1, "by": "you", "points": '
+    (tmp_path / f"{names[0]}.json").write_text(page + "[1, 2, 3, 4]}}}")
+    os.mkfifo(tmp_path / f"{names[1]}.json")
+    (tmp_path / f"{names[2]}.json").write_text(page + "[1, 2, 3, 4" + ", 5, 6" * 90 + "]}}}")
+    monkeypatch.setattr(keeping, "LARGEST", 400)
+    assert [kept.name for kept in shelf.earlier(6)] == names[:1]
 
 
 def test_text_from_outside_is_one_printable_line() -> None:
