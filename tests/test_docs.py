@@ -20,7 +20,7 @@ ALL_PAGES = (
     *(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")),
 )
 #: What these lines need, a machine, is tested elsewhere.
-MACHINES = re.compile(r"\b(grbl|axidraw|sketchpad)\b")
+MACHINES = re.compile(r"\b(grbl|axidraw|sketchpad|sketchpick)\b")
 
 
 def lines_of(page: str) -> list[str]:

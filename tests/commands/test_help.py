@@ -24,7 +24,7 @@ COMMANDS: dict[str, click.Command] = {
 }
 #: These wait for a browser or a machine: their options are read here, their work is tested
 #: with browsers and machines elsewhere.
-WAITING = ("axidraw", "grbl", "sketchpad")
+WAITING = ("axidraw", "grbl", "sketchpad", "sketchpick")
 
 
 def help_of(name: str) -> str:

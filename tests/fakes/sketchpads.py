@@ -79,11 +79,10 @@ class Sketchpad:
         return sorted((self.folder / "data").rglob("*.json"))
 
 
-class Beside:
-    """A pipeline with a sketchpad, in a thread beside the test: starts much faster."""
+class Pipeline:
+    """A pipeline with a page, in a thread beside the test: starts much faster."""
 
-    def __init__(self, model: Path, options: str = "", document: Any = None) -> None:
-        line = f"sketchpad --model '{model}' {options}"
+    def __init__(self, line: str, document: Any = None) -> None:
         ready = threading.Event()
 
         def open_page(address: str) -> None:
@@ -103,3 +102,10 @@ class Beside:
         self.thread.join(PATIENCE)
         assert not self.thread.is_alive()
         return self.document
+
+
+class Beside(Pipeline):
+    """A pipeline that is a sketchpad."""
+
+    def __init__(self, model: Path, options: str = "", document: Any = None) -> None:
+        super().__init__(f"sketchpad --model '{model}' {options}", document)

@@ -13,9 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from test_sketchpad_page import Page, circle, open_chromium
-
 from tests.fakes.sketchpads import Beside
+from tests.sketchpad.browser import Page, circle, open_chromium
 from vpype_sketchformer.model import checkpoint
 
 PICTURE = Path(__file__).parents[2] / "docs" / "sketchpad.png"

@@ -1,153 +1,26 @@
-"""The sketchpad's page in a real browser: Chromium, without a window."""
+"""The sketchpad's page in a real browser."""
 
 from __future__ import annotations
 
-import math
 import re
-import shutil
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shapely
 import vpype as vp
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
-from selenium.webdriver.common.actions.action_builder import ActionBuilder
-from selenium.webdriver.common.by import By
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.keys import Keys
 
 from tests.fakes.sketchpads import Beside, Sketchpad
+from tests.sketchpad.browser import Page, Points, circle, needs_chromium
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="needs chromium and chromedriver",
-)
+pytestmark = needs_chromium
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --disable-dev-shm-usage"
-)
 MM = 96 / 25.4
-PATIENCE = 20
-
-Points = list[tuple[float, float]]
-
-
-def open_chromium(profile: Path) -> webdriver.Chrome:
-    options = webdriver.ChromeOptions()
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={profile}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    return webdriver.Chrome(options, service)
-
-
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = open_chromium(tmp_path_factory.mktemp("chromium"))
-    driver.set_window_size(1280, 860)
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """What a user sees and does."""
-
-    def __init__(self, driver: webdriver.Chrome, address: str) -> None:
-        self.driver = driver
-        driver.get(address)
-        self.wait(lambda: self.all("#under .sheet"))
-
-    def wait(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.02)
-
-    def all(self, selector: str) -> list[webdriver.remote.webelement.WebElement]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def find(self, selector: str) -> webdriver.remote.webelement.WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def keys(self, *keys: str) -> None:
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def control(self, key: str) -> None:
-        chain = ActionChains(self.driver).key_down(Keys.CONTROL).send_keys(key)
-        chain.key_up(Keys.CONTROL).perform()
-
-    def to_screen(self, points: Points) -> Points:
-        """Where points of the page, in pixels of vpype, are on the screen."""
-        a, e, f = self.driver.execute_script(
-            "const m = document.getElementById('paper').getScreenCTM(); return [m.a, m.e, m.f]"
-        )
-        return [(a * x + e, a * y + f) for x, y in points]
-
-    def draw(self, points: Points, kind: str = "mouse") -> None:
-        """Draw a stroke with the pointer."""
-        builder = ActionBuilder(self.driver, duration=4)
-        pointer = builder.add_pointer_input(kind, kind)
-        for i, (x, y) in enumerate(self.to_screen(points)):
-            pointer.create_pointer_move(duration=4, x=round(x), y=round(y))
-            if i == 0:
-                pointer.create_pointer_down(button=0)
-        pointer.create_pointer_up(button=0)
-        builder.perform()
-
-    def strokes(self) -> list[list[float]]:
-        return self.driver.execute_script(
-            "return [...document.querySelectorAll('#ink polyline')]"
-            ".map(n => n.getAttribute('points').split(/[ ,]/).map(Number))"
-        )
-
-    def pale(self) -> list[list[float]]:
-        """The strokes of the suggestion that is shown."""
-        return self.driver.execute_script(
-            "return [...document.querySelectorAll('#pale polyline')]"
-            ".map(n => n.getAttribute('points').split(/[ ,]/).map(Number))"
-        )
-
-    def drawn_in(self, i: int) -> int:
-        """How many strokes a thumbnail shows."""
-        return len(self.all(f".thumbnail:nth-child({i + 1}) polyline"))
-
-    def suggested(self) -> None:
-        """Wait for all suggestions."""
-        self.wait(lambda: self.find("#suggestions").get_attribute("data-rests") == "true")
-
-    def kept(self) -> None:
-        self.wait(lambda: self.find("#kept").get_attribute("data-state") == "kept")
-
-    def done(self) -> None:
-        self.find("#done").click()
-        self.find("#send").click()
-        self.wait(lambda: self.all("#end[open]"))
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep drawings away from those of whoever runs the tests."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-
-
-@pytest.fixture
-def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
-    """The browser, which must have nothing to complain about in the end."""
-    chromium.get_log("browser")
-    yield chromium
-    complaints = [e["message"] for e in chromium.get_log("browser") if e["level"] == "SEVERE"]
-    chromium.get("about:blank")
-    assert [c for c in complaints if "WebSocket" not in c] == []
-
-
-def circle(x: float, y: float, r: float) -> Points:
-    angles = np.linspace(0, 2 * math.pi, 40)
-    return [(x + r * math.cos(a), y + r * math.sin(a)) for a in angles]
 
 
 def layers(document: vp.Document) -> dict[str, list[np.ndarray]]:
@@ -563,3 +436,175 @@ def test_looks(
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_numbers_done_and_undo(browser: webdriver.Chrome, tiny: Path) -> None:
+    """A number shows, and takes when pressed again; undo brings the suggestions back."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw(circle(350, 400, 150))
+    page.suggested()
+    number = 1 + next(i for i in range(8) if page.drawn_in(i) > 1)
+    page.keys(str(number))
+    shown = page.pale()
+    assert shown and len(page.strokes()) == 1
+    page.find("#done").click()
+    assert page.find("#done-pale").is_displayed()
+    page.keys(Keys.ESCAPE)
+    page.keys(str(number))
+    assert len(page.strokes()) == 1 + len(shown)
+    page.control("z")
+    assert page.pale() == shown and len(page.strokes()) == 1
+    page.find("#done").click()
+    page.find("#take-along").click()
+    page.find("#send").click()
+    found = layers(pad.result())
+    assert len(found["drawn by the model"]) == len(shown)
+
+
+def test_naming_and_taking(browser: webdriver.Chrome, tiny: Path) -> None:
+    """Enter after a class leaves the field; the next one takes."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.keys("c", "cat", Keys.ENTER)
+    page.wait(lambda: page.all(".thumbnail[aria-label*=cat]"))
+    page.suggested()
+    page.keys(Keys.ENTER)
+    page.wait(lambda: page.strokes())
+    page.done()
+    pad.result()
+
+
+def test_not_kept(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
+    """Where nothing can be written, nothing is said to be kept, and the SVG is offered."""
+    folder = tmp_path / "data" / "vpype-sketchformer"
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("in the way")
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw([(100, 100), (200, 100)])
+    page.wait(lambda: page.find("#kept").text == "not kept")
+    page.find("#notice-download").click()
+    page.wait((tmp_path / "sketchpad.svg").exists)
+    folder.unlink()
+    page.draw([(100, 200), (200, 200)])
+    page.kept()
+    page.done()
+    pad.result()
+
+
+def test_phone(browser: webdriver.Chrome, tiny: Path) -> None:
+    """On a phone the sheet stays where it is, and what can be tapped is large enough."""
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        pad = Beside(tiny)
+        page = Page(browser, pad.address)
+        before = page.find("#paper").rect
+        page.draw(circle(400, 500, 150), "touch")
+        page.suggested()
+        assert page.find("#paper").rect == before
+        for target in page.all("button, select, .check, input:not([type=radio], .check *)"):
+            if target.is_displayed():
+                size = target.size
+                assert min(size["width"], size["height"]) >= 44, target.get_attribute("id")
+        assert page.find(".thumbnail svg").size["width"] >= 96
+        thumbnail = page.all(".thumbnail:enabled")[0]
+        ActionChains(browser).click_and_hold(thumbnail).pause(0.6).perform()
+        assert page.find("#large").is_displayed()
+        ActionChains(browser).release().perform()
+        assert not page.find("#large").is_displayed() and len(page.strokes()) == 1
+        page.done()
+        pad.result()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_pens(browser: webdriver.Chrome, tiny: Path) -> None:
+    """Each pen is a layer with its colour and width."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw([(100, 100), (200, 100)])
+    page.find("#pen").send_keys("red 0.8")
+    page.draw([(100, 200), (200, 200)])
+    page.done()
+    plain, red = pad.result().layers.values()
+    assert plain.property("vp_color") is None
+    assert red.property("vp_name") == "drawn by hand, red 0.8 mm"
+    assert red.property("vp_color").red > 150 > red.property("vp_color").blue
+    assert red.property("vp_pen_width") == pytest.approx(0.8 * MM)
+
+
+def test_zoom_and_straight_lines(browser: webdriver.Chrome, tiny: Path) -> None:
+    """The wheel zooms to the pointer, the space bar drags; ink lands under the pointer."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    [(x, y)] = page.to_screen([(300, 300)])
+    origin = ScrollOrigin.from_viewport(round(x), round(y))
+    ActionChains(browser).scroll_from_origin(origin, 0, -300).perform()
+    page.wait(lambda: page.find("#whole").text != "100 %")
+    assert np.allclose(page.to_screen([(300, 300)]), [(x, y)], atol=2)
+    ActionChains(browser).key_down(Keys.SPACE).perform()
+    page.draw([(300, 300), (330, 320)])
+    ActionChains(browser).key_up(Keys.SPACE).perform()
+    assert page.strokes() == []
+    ActionChains(browser).key_down(Keys.SHIFT).perform()
+    page.draw([(300, 300), (350, 310), (400, 304)])
+    ActionChains(browser).key_up(Keys.SHIFT).perform()
+    [[x0, y0, x1, y1]] = page.strokes()
+    assert (x0, y0) == pytest.approx((300, 300), abs=2) and y0 == y1
+    assert x1 == pytest.approx(400, abs=2)
+    page.keys("0")
+    assert page.find("#whole").text == "100 %"
+    page.done()
+    pad.result()
+
+
+def test_turn_and_copy(browser: webdriver.Chrome, tiny: Path) -> None:
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.find("#eager").click()
+    page.draw([(200, 300), (400, 300)])
+    before = np.reshape(page.strokes()[0], (-1, 2))
+    page.keys("m", ">", ">")
+    after = np.reshape(page.strokes()[0], (-1, 2))
+    assert np.allclose(after.mean(axis=0), before.mean(axis=0), atol=1)
+    turned = np.subtract(*after[[-1, 0]])
+    assert np.degrees(np.arctan2(turned[1], turned[0])) == pytest.approx(15, abs=1)
+    page.control("c")
+    page.control("v")
+    page.wait(lambda: len(page.strokes()) == 2)
+    assert np.allclose(page.strokes()[1], np.add(page.strokes()[0], 20), atol=0.02)
+    page.find("#done").click()
+    page.find("input[value=drawing]").click()
+    page.find("#send").click()
+    assert len(pad.result().layers) == 2
+
+
+def test_trace_and_png(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
+    """A picture is shown under the ink, and is in no file that comes out."""
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "photo.png")
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.find("#picture").send_keys(str(tmp_path / "photo.png"))
+    page.wait(lambda: page.all("#trace"))
+    page.draw([(100, 100), (200, 100)])
+    page.find("#more").click()
+    page.find("#download-png").click()
+    page.wait((tmp_path / "sketchpad.png").exists)
+    with Image.open(tmp_path / "sketchpad.png") as picture:
+        assert max(picture.size) == 2400
+        assert len(picture.convert("RGB").getcolors(1 << 20)) < 300  # grey, no red
+        assert all(r == g == b for _, (r, g, b) in picture.convert("RGB").getcolors(1 << 20))
+    page.find("#untrace").click()
+    assert not page.all("#trace")
+    page.done()
+    assert len(pad.result().layers) == 1

@@ -115,13 +115,6 @@ def fetch(
     return response.status, response.read()
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep drawings away from those of whoever runs the tests."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def draw(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., vp.Document]:
     """Run a pipeline here, with a user who does what a function says."""
@@ -753,9 +746,20 @@ def test_interrupt_without_a_terminal(tmp_path: Path, tiny: Path) -> None:
         assert [len(layer) for layer in pad.result().layers.values()] == [2]
 
 
-@pytest.mark.parametrize(("answers", "status"), [("dy", 0), ("n", 1), ("\x03", 1)])
-def test_interrupt_asks(tmp_path: Path, tiny: Path, answers: str, status: int) -> None:
-    """Ctrl-C in a terminal asks; the answer may be to draw on, or Ctrl-C again."""
+@pytest.mark.parametrize(
+    ("answers", "status", "kept"),
+    [("dy", 0, True), ("n", 1, True), ("\x03", 1, True), ("n", 1, False)],
+)
+def test_interrupt_asks(
+    tmp_path: Path, tiny: Path, answers: str, status: int, kept: bool
+) -> None:
+    """Ctrl-C in a terminal asks; the answer may be to draw on, or Ctrl-C again.
+
+    Where the drawing could not be written, that is said before the question, and in the end.
+    """
+    if not kept:
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / "vpype-sketchformer").write_text("in the way")
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(
@@ -773,10 +777,13 @@ def test_interrupt_asks(tmp_path: Path, tiny: Path, answers: str, status: int) -
     try:
         listen("/ (Ctrl-C")
         client = Client(said[said.index("http") :].split()[0])
-        client.put(s1=stroke())
+        client.say(change(s1=stroke()))
+        client.hear("kept" if kept else "not_kept")
         for i, answer in enumerate(answers):
             os.write(terminal, b"\x03")
             listen("draw on (d)?")
+            assert ("the drawing is not kept" in said) != kept
+            assert ("lose what is not kept" in said) != kept
             said = ""
             os.write(terminal, f"{answer}\n".encode())
             if answer == "d":
@@ -786,4 +793,4 @@ def test_interrupt_asks(tmp_path: Path, tiny: Path, answers: str, status: int) -
         os.close(terminal)
     assert os.waitstatus_to_exitcode(result) == status
     assert (tmp_path / "out.svg").exists() == (status == 0)
-    assert len(list((tmp_path / "data").rglob("*.json"))) == 1
+    assert len(list((tmp_path / "data").rglob("*.json"))) == kept

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import click
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.support import options
+from vpype_sketchformer.commands.support import browser, options
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import add, note
 from vpype_sketchformer.commands.support.pipeline import PlacedCommand, layers_around
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
 #: Page sizes that the page offers where none is given.
 SIZES = ("a6", "a5", "a4", "a3", "letter", "tabloid")
 DEFAULT_SIZE = "a4"
-INSTALL = (
-    "this command needs some more packages; install them with "
-    '`pipx inject vpype "vpype-sketchformer[sketchpad]"`, '
-    'or `pip install "vpype-sketchformer[sketchpad]"`.'
-)
 
 
 def _check(call: Call[Memory]) -> None:
@@ -120,12 +114,7 @@ def sketchpad(call: Call[Memory], document: vp.Document) -> vp.Document:
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     import asyncio
 
-    try:
-        import aiohttp  # noqa: F401
-        import platformdirs  # noqa: F401
-        import psutil  # noqa: F401
-    except ImportError as error:
-        raise click.UsageError(INSTALL) from error
+    browser.require_packages()
     from vpype_sketchformer.sketchpad.pad import Pad
 
     values = call.values
@@ -204,7 +193,7 @@ async def _draw(
     import platformdirs
 
     from vpype_sketchformer.sketchpad.keeping import Shelf
-    from vpype_sketchformer.sketchpad.server import serve
+    from vpype_sketchformer.sketchpad.server import PadServer, serve
     from vpype_sketchformer.sketchpad.session import Session
     from vpype_sketchformer.sketchpad.suggesting import Companion
 
@@ -218,11 +207,11 @@ async def _draw(
             webbrowser.open(address)
 
     try:
-        finished = await serve(session, announce, lambda: _ask(session))
+        finished = await serve(PadServer(session), announce, lambda: _ask(session))
     finally:
         await session.close()
-    if not finished and session.pad.strokes:
-        click.echo(f"sketchpad: the drawing is kept in {plain(shelf.path)}", err=True)
+    if not finished and session.standing:
+        click.echo(f"sketchpad: {plain(session.standing)}", err=True)
     return session.pad, session.way, finished
 
 
@@ -236,30 +225,27 @@ def _ask(session: Session) -> str:
     click.echo(err=True)
     strokes = "the stroke" if count == 1 else f"the {count} strokes"
     what = f"{strokes} on the page" if count else "an empty page"
-    answers = {"y": Ask.FINISH, "n": Ask.ABANDON, "d": Ask.GO_ON}
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        answer = click.prompt(
-            f"sketchpad: go on with {what} (y), stop here (n), or draw on (d)?",
-            prompt_suffix=" ",
-            type=click.Choice(list(answers), case_sensitive=False),
-            default="y",
-            show_choices=False,
-            err=True,
-        )
-    except click.Abort:
-        return Ask.ABANDON
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    return answers[answer]
+    stop = "stop here"
+    if session.trouble and count:
+        standing = plain(session.standing)
+        click.echo(f"sketchpad: {standing}. The page offers it as an SVG.", err=True)
+        stop = "stop here and lose what is not kept"
+    return browser.ask(
+        f"sketchpad: go on with {what} (y), {stop} (n), or draw on (d)?",
+        {"y": Ask.FINISH, "n": Ask.ABANDON, "d": Ask.GO_ON},
+        otherwise=Ask.ABANDON,
+    )
 
 
 def _add_layers(document: vp.Document, pad: Pad, way: str) -> None:
     """Put what was drawn on new layers, above all others."""
+    from vpype_sketchformer.sketchpad.svg import dip
+
     shown, result = layers_around()
     above = max({0, *document.ids(), *shown, *result})
-    for lid, (name, strokes) in enumerate(pad.layers(way), above + 1):
-        add(document, Sketch(tuple(strokes)), lid, name)
+    for lid, layer in enumerate(pad.layers(way), above + 1):
+        add(document, Sketch(tuple(layer.strokes)), lid, layer.name)
+        dip(document.layers[lid], layer.pen)
 
 
 def _note(document: vp.Document, pad: Pad, call: Call[Memory]) -> None:

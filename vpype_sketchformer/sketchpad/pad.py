@@ -24,6 +24,17 @@ YOU, MODEL = "you", "model"
 #: How strokes become layers.
 BY_AUTHOR, BY_DRAWING, TOGETHER = "author", "drawing", "one"
 WAYS = (BY_AUTHOR, BY_DRAWING, TOGETHER)
+#: Pens to choose from besides the plain one, whose name is empty: colour, and width in mm.
+PENS = {
+    f"{name} {width} mm": (colour, width)
+    for name, colour in {
+        "black": "#000000",
+        "red": "#c62828",
+        "blue": "#1565c0",
+        "green": "#2e7d32",
+    }.items()
+    for width in (0.3, 0.5, 0.8)
+}
 #: The most that a page takes, so that memory stays bounded.
 MOST_STROKES, MOST_POINTS = 20_000, 1_000_000
 #: Coordinates beyond this are no drawing, pixels.
@@ -44,31 +55,51 @@ class Inked:
         drawing: The number of the drawing it belongs to.
         by: Who drew it, ``YOU`` or ``MODEL``.
         points: Its points, (n, 2), n >= 2.
+        pen: What it is drawn with, one of `PENS`; empty for the plain one.
     """
 
     drawing: int
     by: str
     points: Stroke
+    pen: str = ""
 
     @classmethod
     def from_json(cls, value: Any) -> Inked:
-        """Read a stroke: ``drawing``, ``by``, and ``points`` as x, y, x, y.
+        """Read a stroke: ``drawing``, ``by``, ``pen``, and ``points`` as x, y, x, y.
 
         Raises:
             PadError: It is none.
         """
         value = as_object(value)
-        by, points = value.get("by"), value.get("points")
+        by, points, pen = value.get("by"), value.get("points"), value.get("pen", "")
         if by not in (YOU, MODEL):
             raise PadError("a stroke is drawn by you or by the model.")
+        if not isinstance(pen, str) or (pen and pen not in PENS):
+            raise PadError("nobody has such a pen.")
         if not isinstance(points, list) or len(points) < 4 or len(points) % 2:
             raise PadError("a stroke's points are two or more pairs of numbers.")
         numbers = [as_number(point, -FARTHEST, FARTHEST) for point in points]
-        return cls(as_count(value.get("drawing")), by, np.array(numbers).reshape(-1, 2))
+        return cls(as_count(value.get("drawing")), by, np.array(numbers).reshape(-1, 2), pen)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``from_json`` reads."""
-        return {"drawing": self.drawing, "by": self.by, "points": flat(self.points)}
+        pen = {"pen": self.pen} if self.pen else {}
+        return {"drawing": self.drawing, "by": self.by, "points": flat(self.points), **pen}
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A layer of the result.
+
+    Attributes:
+        name: Its name.
+        pen: What it is drawn with, see `Inked`.
+        strokes: Its strokes.
+    """
+
+    name: str
+    pen: str
+    strokes: list[Stroke]
 
 
 @dataclass
@@ -135,8 +166,8 @@ class Pad:
         drawings = [np.concatenate(self.drawing(other)) for other in sorted(others)]
         return [(*points.min(axis=0), *points.max(axis=0)) for points in drawings]
 
-    def layers(self, way: str) -> list[tuple[str, list[Stroke]]]:
-        """Sort the strokes into layers; returns each with its name, none empty."""
+    def layers(self, way: str) -> list[Layer]:
+        """Sort the strokes into layers, one for each pen; none is empty."""
         keys: list[Any]
         names: dict[Any, str]
         if way == BY_AUTHOR:
@@ -150,10 +181,14 @@ class Pad:
             }
         else:
             names, keys = {None: "sketchpad"}, [None] * len(self.strokes)
-        sorted_strokes: dict[Any, list[Stroke]] = {key: [] for key in names}
+        places = {key: i for i, key in enumerate(names)}
+        found: dict[tuple[Any, str], list[Stroke]] = {}
         for key, stroke in zip(keys, self.strokes.values(), strict=True):
-            sorted_strokes[key].append(stroke.points)
-        return [(names[key], joined(s)) for key, s in sorted_strokes.items() if s]
+            found.setdefault((key, stroke.pen), []).append(stroke.points)
+        return [
+            Layer(f"{names[key]}, {pen}" if pen else names[key], pen, joined(strokes))
+            for (key, pen), strokes in sorted(found.items(), key=lambda kv: places[kv[0][0]])
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``from_json`` reads."""

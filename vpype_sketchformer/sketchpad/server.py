@@ -1,4 +1,4 @@
-"""The sketchpad's server: for one browser on this machine, and for nobody else.
+"""The server of the sketchpad and of `sketchpick`: for one browser here, for nobody else.
 
 It listens on the loopback address, on a free port. The address that is opened holds a secret;
 without it nothing is served. `Host` and `Origin` must be the server's own, so that no other
@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -48,20 +48,47 @@ class Ask:
     FINISH, ABANDON, GO_ON = "finish", "abandon", "go on"
 
 
+class Sitting(Protocol):
+    """What a page and the pipeline share while the page is open.
+
+    Attributes:
+        say: Set while a page is connected; passes a message on to it.
+        ended: Set when the page is done.
+        silent: Set when the page has said all that it had to say.
+        trouble: Why what is on the page could not be kept; empty where it was.
+    """
+
+    say: Callable[[Mapping[str, Any]], None]
+    ended: asyncio.Event
+    silent: asyncio.Event
+    trouble: str
+
+    def welcome(self) -> None:
+        """Tell a page all that it needs to begin with."""
+
+    def leave(self) -> None:
+        """Go on without a page."""
+
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Do what a page asks for; `PadError` if it is nothing that a page asks for."""
+
+    async def keep(self) -> None:
+        """Keep what is on the page."""
+
+
 async def serve(
-    session: Session, announce: Callable[[str], None], ask: Callable[[], str]
+    server: Server, announce: Callable[[str], None], ask: Callable[[], str]
 ) -> bool:
     """Serve the page until it is done.
 
     Args:
-        session: What is drawn.
+        server: What serves it.
         announce: Called with the address to open.
         ask: Called at Ctrl-C; returns what to do, see `Ask`.
 
     Returns:
-        Whether what was drawn is to go on down the pipeline.
+        Whether what is on the page is to go on down the pipeline.
     """
-    server = Server(session)
     logging.getLogger("aiohttp.server").addFilter(_quiet)
     # What is compressed stays so, and is refused: it could unpack to any size.
     runner = web.AppRunner(
@@ -73,14 +100,14 @@ async def serve(
         await web.TCPSite(runner, ADDRESS, 0).start()
         announce(server.opened(runner.addresses[0][1]))
         with _interrupts(interrupted):
-            return await _until_done(session, interrupted, ask)
+            return await _until_done(server.session, interrupted, ask)
     finally:
         await server.close()
         await runner.cleanup()
 
 
 async def _until_done(
-    session: Session, interrupted: asyncio.Event, ask: Callable[[], str]
+    session: Sitting, interrupted: asyncio.Event, ask: Callable[[], str]
 ) -> bool:
     """Wait for the page to be done, or for Ctrl-C to end it."""
     while True:
@@ -91,6 +118,7 @@ async def _until_done(
         if session.ended.is_set():
             return True
         interrupted.clear()
+        await session.keep()
         answer = ask()
         if answer == Ask.GO_ON:
             continue
@@ -98,6 +126,7 @@ async def _until_done(
         session.say({"type": "closing", "finished": answer == Ask.FINISH})
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(session.silent.wait(), LAST_WORDS)
+        await session.keep()
         return answer == Ask.FINISH
 
 
@@ -126,16 +155,17 @@ def _quiet(record: logging.LogRecord) -> bool:
 
 
 class Server:
-    """Pages, pictures and one socket."""
+    """The files of a page, and one socket."""
 
-    def __init__(self, session: Session) -> None:
+    #: The file that the address itself shows.
+    index: str
+
+    def __init__(self, session: Sitting) -> None:
         self.session = session
         self.secret = secrets.token_urlsafe(24)
         self.hosts: tuple[str, ...] = ()
         self.files = _files()
         self.socket: web.WebSocketResponse | None = None
-        self.reader = SvgReader(FLATNESS, crop=True)
-        self.reading = asyncio.Lock()
         self.tab = ""
 
     def opened(self, port: int) -> str:
@@ -149,19 +179,20 @@ class Server:
         application.add_routes(
             [
                 web.get("/{secret}/socket", self._socket),
-                web.get("/{secret}/pipeline.svg", self._pipeline),
-                web.get("/{secret}/drawing.svg", self._download),
-                web.post("/{secret}/import", self._import),
+                *self.routes(),
                 web.get("/{secret}/{name:.*}", self._file),
             ]
         )
         return application
 
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served besides."""
+        return []
+
     async def close(self) -> None:
-        """Send the page away, and stop reading."""
-        self.reader.close()
+        """Send the page away."""
         if self.socket is not None:
-            await self.socket.close(code=OVER)
+            await self.socket.close(code=OVER, message=self.session.trouble.encode()[:120])
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -180,7 +211,7 @@ class Server:
         return response
 
     async def _file(self, request: web.Request) -> web.Response:
-        name = request.match_info["name"] or "index.html"
+        name = request.match_info["name"] or self.index
         if name not in self.files:
             raise web.HTTPNotFound(text="not found")
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -188,36 +219,13 @@ class Server:
             kind = "text/javascript"  # what Windows' registry says may differ
         return self._response(self.files[name], kind)
 
-    async def _pipeline(self, request: web.Request) -> web.Response:
-        return self._response(self.session.setting.pipeline.encode(), "image/svg+xml")
-
-    async def _download(self, request: web.Request) -> web.Response:
-        way = request.query.get("way", self.session.setting.way)
-        text = await asyncio.to_thread(write_pad, self.session.pad, way)
-        named = {"Content-Disposition": 'attachment; filename="sketchpad.svg"'}
-        return self._response(text.encode(), "image/svg+xml", named)
-
-    async def _import(self, request: web.Request) -> web.Response:
-        """Turn an SVG into strokes, as vpype reads it."""
-        if request.headers.get("Origin") is None:
-            raise web.HTTPForbidden(text="wrong origin")
-        data = await request.read()
-        async with self.reading:
-            try:
-                strokes = await asyncio.to_thread(read_strokes, self.reader, data)
-            except SvgError as error:
-                trouble = f"This file cannot be put on the page: {error}."
-                return web.json_response({"trouble": trouble})
-            finally:
-                self.reader.close()
-        return web.json_response({"strokes": [flat(stroke) for stroke in strokes]})
-
     def _response(self, body: bytes, kind: str, more: Headers | None = None) -> web.Response:
         host = self.hosts[0].rpartition(":")[2]
         sockets = " ".join(f"ws://{name}:{host}" for name in (ADDRESS, "localhost"))
         headers = {
             "Content-Security-Policy": (
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+                "default-src 'none'; script-src 'self'; style-src 'self'; "
+                "img-src 'self' blob:; "
                 f"connect-src 'self' {sockets}; base-uri 'none'; form-action 'none'; "
                 "frame-ancestors 'none'"
             ),
@@ -285,6 +293,55 @@ class Server:
                 raise PadError("too much at once.")
             if self.socket is socket:
                 self.session.hear(parse(message.data))
+
+
+class PadServer(Server):
+    """The sketchpad: what is in the pipeline, and files to and fro, besides."""
+
+    index = "index.html"
+    session: Session
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.reader = SvgReader(FLATNESS, crop=True)
+        self.reading = asyncio.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served besides."""
+        return [
+            web.get("/{secret}/pipeline.svg", self._pipeline),
+            web.get("/{secret}/drawing.svg", self._download),
+            web.post("/{secret}/import", self._import),
+        ]
+
+    async def close(self) -> None:
+        """Send the page away, and stop reading."""
+        self.reader.close()
+        await super().close()
+
+    async def _pipeline(self, request: web.Request) -> web.Response:
+        return self._response(self.session.setting.pipeline.encode(), "image/svg+xml")
+
+    async def _download(self, request: web.Request) -> web.Response:
+        way = request.query.get("way", self.session.setting.way)
+        text = await asyncio.to_thread(write_pad, self.session.pad, way)
+        named = {"Content-Disposition": 'attachment; filename="sketchpad.svg"'}
+        return self._response(text.encode(), "image/svg+xml", named)
+
+    async def _import(self, request: web.Request) -> web.Response:
+        """Turn an SVG into strokes, as vpype reads it."""
+        if request.headers.get("Origin") is None:
+            raise web.HTTPForbidden(text="wrong origin")
+        data = await request.read()
+        async with self.reading:
+            try:
+                strokes = await asyncio.to_thread(read_strokes, self.reader, data)
+            except SvgError as error:
+                trouble = f"This file cannot be put on the page: {error}."
+                return web.json_response({"trouble": trouble})
+            finally:
+                self.reader.close()
+        return web.json_response({"strokes": [flat(stroke) for stroke in strokes]})
 
 
 class Allowance:

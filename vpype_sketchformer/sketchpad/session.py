@@ -19,6 +19,7 @@ from typing import Any
 from vpype_sketchformer.model.completion import CompletionError
 from vpype_sketchformer.sketchpad.keeping import Kept, Shelf, as_text
 from vpype_sketchformer.sketchpad.pad import (
+    PENS,
     WAYS,
     Box,
     Pad,
@@ -89,6 +90,10 @@ class Session:
         self._cancel = Event()
         self._changed = asyncio.Event()
         self._number = 0  # of the last change
+        self._writing = asyncio.Lock()
+        #: Why the page as it is could not be written; empty where it was.
+        self.trouble = ""
+        self._kept_before = False  # whether a state of this page is on disk
         self._keeper = asyncio.create_task(self._keep_on_keeping())
 
     async def close(self) -> None:
@@ -97,7 +102,21 @@ class Session:
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
-        await self._keep()
+        await self.keep()
+
+    @property
+    def standing(self) -> str:
+        """What has become of the page on disk, in words; empty where nothing is on it."""
+        if not self.pad.strokes:
+            return ""
+        if not self.trouble:
+            return f"the drawing is kept in {self.shelf.path}"
+        if self._kept_before:
+            return (
+                f"only an earlier state of the drawing is kept; what was drawn since is not "
+                f"({self.trouble})"
+            )
+        return f"the drawing is not kept ({self.trouble})"
 
     def welcome(self, opened: bool = False) -> None:
         """Tell a page all that it needs to begin with, or to go on with a page it opened."""
@@ -110,6 +129,7 @@ class Session:
                 **self.pad.to_json(),
                 "sizes": {name: list(size) for name, size in setting.sizes.items()},
                 "classes": self.companion.classes,
+                "pens": PENS,
                 "earlier": [_offer(kept) for kept in earlier],
                 "pipeline": bool(setting.pipeline),
                 "label": setting.label,
@@ -245,25 +265,27 @@ class Session:
         """Write the page whenever it has changed, and tell so."""
         while True:
             await self._changed.wait()
-            await self._keep()
+            await self.keep()
             await asyncio.sleep(PAUSE)
 
-    async def _keep(self) -> None:
-        """Write the page, if it has changed."""
-        if not self._changed.is_set():
-            return
-        self._changed.clear()
-        number, empty = self._number, not self.pad.strokes
-        try:
-            if empty:
-                self.shelf.drop()
+    async def keep(self) -> None:
+        """Write the page, if what is on disk is not what is on the page."""
+        async with self._writing:
+            if not self._changed.is_set() and not self.trouble:
+                return
+            self._changed.clear()
+            number, empty = self._number, not self.pad.strokes
+            try:
+                if empty:
+                    self.shelf.drop()
+                else:
+                    await asyncio.to_thread(self.shelf.keep, as_text(self.pad))
+            except OSError as error:
+                self.trouble = f"{self.shelf.path}: {error.strerror or error}"
+                self.say({"type": "not_kept", "text": self.trouble})
             else:
-                await asyncio.to_thread(self.shelf.keep, as_text(self.pad))
-        except OSError as error:
-            reason = error.strerror or error
-            self.say({"type": "not_kept", "text": f"{self.shelf.path}: {reason}"})
-        else:
-            self.say({"type": "kept", "number": number})
+                self.trouble, self._kept_before = "", not empty
+                self.say({"type": "kept", "number": number})
 
 
 def _to_nobody(message: Mapping[str, Any]) -> None:

@@ -4,6 +4,8 @@
 import { bounds, element } from "./paper.js";
 
 const COUNT = 8;
+const REMEMBERED = 30;   // sets of suggestions that undo can bring back
+const HOLD = 400;        // milliseconds that a thumbnail is held down to be seen large
 const LENGTHS = [[1, "one stroke"], [2, "two strokes"], [3, "three strokes"], [5, "five strokes"],
   [8, "eight strokes"], [null, "the whole drawing"]];
 const MANNERS = [[0.15, "plain"], [0.45, "calm"], [0.75, "free"], [1, "loose"], [Infinity, "wild"]];
@@ -12,7 +14,9 @@ const find = id => document.getElementById(id);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
-  #deaf = false; #chosen = false; #named = false; #context = [];
+  #deaf = false; #chosen = false; #pressed = null; #wish = null; #context = [];
+  #ranking = [];
+  #memory = [];            // of suggestions that were there: what for, which, and the guess
 
   constructor(wire, paper) {
     super();
@@ -52,18 +56,46 @@ export class Companion extends EventTarget {
 
   get hasSome() { return this.#suggestions.some(s => s?.lines.length); }
 
-  // Ask how a drawing could go on. The lines are what there is of it, for the thumbnails.
-  ask(drawing, label, oneLine, lines) {
+  get isShowing() { return this.#left.length > 0; }
+
+  // Ask how a drawing could go on, see `wanted` in main.js.
+  ask(wish) {
     this.#clear();
     find("suggestions").dataset.rests = false;
-    this.#context = lines;
-    this.#named = label !== null;
+    if (this.#wish?.drawing !== wish.drawing) this.#ranking = [];
+    this.#wish = wish;
+    this.#context = wish.strokes.map(stroke => stroke.points);
     this.#over = false;
     this.#show();
+    const { drawing, label, oneLine } = wish;
     this.#wire.say({
       type: "suggest", request: ++this.#request, drawing, label, one_line: oneLine,
       temperature: Number(find("temperature").value), strokes: LENGTHS[find("length").value][0],
     });
+  }
+
+  // Show the suggestions again that were there for the same wish; tells if there were any.
+  recall(wish) {
+    const same = known => known.drawing === wish.drawing && known.label === wish.label
+      && known.oneLine === wish.oneLine && known.strokes.length === wish.strokes.length
+      && known.strokes.every((stroke, i) => stroke === wish.strokes[i]);
+    const found = this.#memory.findLast(memory => same(memory.wish));
+    if (!found) return false;
+    this.#clear();
+    this.#wish = wish;
+    this.#context = wish.strokes.map(stroke => stroke.points);
+    this.#suggestions = found.suggestions;
+    this.#shown = found.shown;
+    this.#showGuess(found.ranking);
+    find("suggestions").dataset.rests = true;
+    this.#show();
+    return true;
+  }
+
+  #remember() {
+    if (!this.#over || !this.hasSome || this.#only !== null || this.#taken) return;
+    this.#memory = [...this.#memory, { wish: this.#wish, suggestions: this.#suggestions,
+      shown: this.#shown, ranking: this.#ranking }].slice(-REMEMBERED);
   }
 
   // Stop suggesting: the pen is down.
@@ -84,7 +116,9 @@ export class Companion extends EventTarget {
   }
 
   #clear() {
+    this.#remember();
     this.#suggestions = [];
+    this.#pressed = null;
     this.#shown = this.#taken = 0;
     this.#over = true;
     this.#only = null;
@@ -100,7 +134,26 @@ export class Companion extends EventTarget {
       Object.assign(document.createElement("kbd"), { textContent: i + 1 }),
       Object.assign(document.createElement("span"), { className: "name" }));
     button.onclick = () => this.choose(i);
+    this.#enlarge(button);
     return button;
+  }
+
+  // Hold a thumbnail down to see it large.
+  #enlarge(button) {
+    const large = find("large");
+    let wait, held = false;
+    const stop = () => { clearTimeout(wait); large.hidden = true; };
+    button.addEventListener("pointerdown", () => {
+      held = false;
+      wait = setTimeout(() => {
+        held = true;
+        large.replaceChildren(button.querySelector("svg").cloneNode(true));
+        large.hidden = false;
+      }, HOLD);
+    });
+    for (const kind of ["pointerup", "pointercancel", "pointerleave"]) button.addEventListener(kind, stop);
+    button.addEventListener("contextmenu", event => event.preventDefault());
+    button.addEventListener("click", event => { if (held) event.stopImmediatePropagation(); held = false; }, true);
   }
 
   #drawn({ request, number, label, strokes, finished }) {
@@ -116,8 +169,9 @@ export class Companion extends EventTarget {
   // was chosen.
   #begin({ request }) {
     if (request !== this.#request) return;
-    if (this.#chosen) this.#deaf = true;
-    else this.#clear();
+    if (this.#chosen) { this.#deaf = true; return; }
+    this.#clear();
+    this.#over = false;
   }
 
   #rest({ request }) {
@@ -138,8 +192,12 @@ export class Companion extends EventTarget {
   }
 
   #guessed({ request, ranking }) {
-    if (request !== this.#request) return;
-    find("guess").hidden = this.#named;
+    if (request === this.#request) this.#showGuess(ranking);
+  }
+
+  #showGuess(ranking) {
+    this.#ranking = ranking;
+    find("guess").hidden = this.#wish.label !== null || !ranking.length;
     find("guess").querySelector("ol").replaceChildren(...ranking
       .filter(([, share], i) => i === 0 || share > 0.03)
       .map(([label, share]) => {
@@ -156,12 +214,12 @@ export class Companion extends EventTarget {
       }));
   }
 
-  // Show a suggestion; take it if it is shown already.
+  // Show a suggestion; the same chosen once more is taken.
   choose(i) {
     if (!this.#suggestions[i]) return;
-    if (i === this.#shown) { this.take(); return; }
-    this.#shown = i;
-    this.#taken = 0;
+    if (i === this.#pressed) { this.take(); return; }
+    if (i !== this.#shown) this.#taken = 0;
+    this.#shown = this.#pressed = i;
     this.#chosen = true;
     this.#show();
     this.#say(this.#described);

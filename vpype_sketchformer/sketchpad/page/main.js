@@ -1,10 +1,14 @@
 // Puts the page together: buttons, keys and dialogs.
 
 import { Companion } from "./companion.js";
+import { showKeyList } from "./keys.js";
 import { Pad } from "./pad.js";
 import { Paper, bounds, element } from "./paper.js";
 import { Tools } from "./tools.js";
 import { Wire } from "./wire.js";
+
+const APART = 20;        // pixels from a drawing to its copy
+const PNG_SIDE = 2400;   // pixels of a picture's longer side
 
 const find = id => document.getElementById(id);
 
@@ -18,6 +22,7 @@ let classes = new Map();   // as the model writes them, by their small letters
 let begun = false;     // whether vpype has told what is on the page
 let told = false;      // whether vpype has been told something that it has not kept yet
 let sent = false;      // whether the page has gone down the pipeline
+let trouble = "";      // why vpype could not keep what is on the page
 
 // ----- What vpype says -----------------------------------------------------------------------
 
@@ -40,12 +45,15 @@ function begin(page) {
     find("one-line").checked = tools.oneLine = page.one_line;
     find("done-form").elements.way.value = page.way;
     offerSizes(page.sizes);
+    paper.pens = page.pens;
+    find("pen").append(...Object.keys(page.pens).map(name => new Option(name, name)));
   }
   paper.fit(page.size, page.pipeline);
   showSize(page.size);
   pad.load(page);
   if (!begun && page.label) pad.name(page.label);
   offerEarlier(page.earlier);
+  find("first").hidden = begun || page.earlier.length > 0 || pad.strokes.size > 0;
   begun = true;
   showSubject();
   suggest();
@@ -53,13 +61,18 @@ function begin(page) {
 
 wire.addEventListener("kept", ({ detail }) => {
   told = false;
+  if (trouble) notify("The drawing is kept again.");
+  trouble = "";
   pad.kept(detail.number);
   flush();
   showKept();
 });
 wire.addEventListener("not_kept", ({ detail }) => {
   told = false;
-  notify(`The drawing cannot be kept. ${detail.text}`);
+  trouble = detail.text;
+  notify(`The drawing is not kept on disk (${trouble}). Draw on, and download it, or send it down `
+    + "the pipeline: closing vpype would lose it.", true);
+  showKept();
 });
 wire.addEventListener("trouble", ({ detail }) => notify(detail.text));
 wire.addEventListener("closing", ({ detail }) => {
@@ -82,10 +95,14 @@ wire.addEventListener("gone", () => {
     + "next time." + (pad.isKept ? "" : " What you drew since is on this page alone: take it with you."));
   find("rescue").hidden = pad.isKept;
 });
-wire.addEventListener("over", () => sent
-  ? end("Done", "Your drawing has gone down the pipeline. You can close this page.")
-  : end("The sketchpad has ended", "It was ended in the terminal. Your drawing is kept, and is "
-    + "offered again when you start the sketchpad the next time."));
+wire.addEventListener("over", ({ detail: reason }) => {
+  if (sent) { end("Done", "Your drawing has gone down the pipeline. You can close this page."); return; }
+  const lost = reason || !pad.isKept && trouble;
+  end("The sketchpad has ended", "It was ended in the terminal. " + (!pad.strokes.size ? "" : lost
+    ? `What is on this page is not kept (${lost}): take it with you.`
+    : "Your drawing is kept, and is offered again when you start the sketchpad the next time."));
+  find("rescue").hidden = !lost || !pad.strokes.size;
+});
 
 // ----- What changes on the page --------------------------------------------------------------
 
@@ -100,6 +117,13 @@ pad.addEventListener("change", () => {
   showKept();
 });
 
+// The hint for the first time goes away by doing what it says.
+function learnt(what) {
+  find(`first-${what}`).classList.add("learnt");
+  if (!document.querySelector("#first li:not(.learnt, #first-done)")) find("first").hidden = true;
+}
+find("first-close").onclick = () => { find("first").hidden = true; };
+
 function flush() {
   if (pad.isKept) return;
   wire.say(pad.news);
@@ -107,17 +131,27 @@ function flush() {
 }
 
 function showKept() {
-  const state = !wire.isOpen ? "not connected" : pad.isKept ? (pad.strokes.size ? "kept" : "") : "keeping";
+  const state = !wire.isOpen ? "not connected" : pad.isKept ? (pad.strokes.size ? "kept" : "")
+    : trouble ? "not kept" : "keeping";
   find("kept").textContent = state;
   find("kept").dataset.state = state;
 }
 
+// What suggestions go on with, and what they are to show.
+function wanted() {
+  return {
+    drawing: pad.drawing,
+    label: pad.labels.get(pad.drawing) ?? null,
+    oneLine: tools.oneLine,
+    strokes: pad.of(pad.drawing).map(([, stroke]) => stroke),
+  };
+}
+
 function suggest() {
-  const lines = pad.of(pad.drawing).map(([, stroke]) => stroke.points);
-  const label = pad.labels.get(pad.drawing) ?? null;
-  if (!lines.length && !label) { companion.forget(); return; }
+  const wish = wanted();
+  if (!wish.strokes.length && !wish.label) { companion.forget(); return; }
   flush();
-  companion.ask(pad.drawing, label, tools.oneLine, lines);
+  companion.ask(wish);
 }
 
 const PAUSE = 250;     // milliseconds between two refreshes: keys can be held
@@ -142,18 +176,24 @@ tools.addEventListener("tool", () => {
   for (const button of document.querySelectorAll("[data-tool]"))
     button.setAttribute("aria-pressed", button.dataset.tool === tools.name);
 });
-tools.addEventListener("stroke", refresh);
+tools.addEventListener("stroke", () => { learnt("draw"); refresh(); });
 
 companion.addEventListener("take", ({ detail: { lines, last, finished } }) => {
   pad.add(lines, "model");
+  learnt("take");
   if (!last) return;
   if (finished) say("Taken. The drawing looks finished. “New drawing” begins another one, “Suggest” goes on.");
   else refresh();
 });
 companion.addEventListener("label", ({ detail }) => setLabel(detail));
 
-function undo() { pad.undo(); showSubject(); refresh(); }
-function redo() { pad.redo(); showSubject(); refresh(); }
+// Undo and redo bring back the suggestions that there were.
+function travel(step) {
+  companion.hush();
+  pad[step]();
+  showSubject();
+  if (!companion.recall(wanted())) refresh();
+}
 
 function newDrawing() {
   if (!pad.of(pad.drawing).length) return;
@@ -212,15 +252,20 @@ find("label").addEventListener("change", () => {
   pad.name("");  // what was known half-way: a "dragon" before the "dragonfruit"
   suggest();
 });
-find("subject").addEventListener("submit", event => event.preventDefault());
+find("subject").addEventListener("submit", event => {  // Enter: named; once more takes
+  event.preventDefault();
+  find("label").dispatchEvent(new Event("change"));
+  if (checkLabel() !== null) find("paper").focus();
+  else find("label-help").hidden = false;
+});
 find("forget").onclick = () => setLabel("");
 
 // ----- Buttons and keys ----------------------------------------------------------------------
 
 for (const button of document.querySelectorAll("[data-tool]"))
   button.onclick = () => tools.use(button.dataset.tool);
-find("undo").onclick = undo;
-find("redo").onclick = redo;
+find("undo").onclick = () => travel("undo");
+find("redo").onclick = () => travel("redo");
 find("new").onclick = newDrawing;
 find("again").onclick = find("ask").onclick = suggest;
 find("more").onclick = () => find("more-dialog").showModal();
@@ -233,20 +278,24 @@ find("temperature").onchange = find("length").onchange = () => { if (companion.h
 const KEYS = [
   [["1–8"], "show a suggestion; once more takes it", /^[1-9]$/, ({ key }) => companion.choose(key - 1)],
   [["Enter"], "take the suggestion", "Enter", () => companion.take()],
-  [["Space"], "take its next stroke", " ", () => companion.takeStroke()],
+  [["Space"], "take its next stroke", " ", ({ repeat }) => { if (!repeat) hold(true); }],
   [["R"], "other suggestions", "r", suggest],
   [["Esc"], "no suggestion", "Escape", () => { tools.stop(); companion.refuse(); }],
   [["C"], "say what you are drawing", "c", () => find("label").focus()],
   [["L"], "draw in one line, or not", "l", () => find("one-line").click()],
   [["D"], "draw", "d", () => tools.use("draw")],
   [["E"], "erase", "e", () => tools.use("erase")],
-  [["M"], "move and scale", "m", () => tools.use("move")],
+  [["Shift"], "while drawing: a straight line"],
+  [["+", "−", "0"], "larger, smaller, the whole sheet", /^[-+=0]$/, ({ key }) => zoom(key)],
+  [["Space drag"], "move the view; the wheel and two fingers zoom"],
+  [["M"], "move, scale and turn", "m", () => tools.use("move")],
   [["N"], "begin another drawing", "n", newDrawing],
   [["[", "]"], "go to another drawing", /^[[\]]$/, ({ key }) => step(key === "[" ? -1 : 1)],
   [["Ctrl Z"], "undo"],
   [["Ctrl Shift Z"], "redo"],
   [["Arrows", "."], "on the paper: move the pen, and put it down or lift it"],
-  [["Arrows", "+", "−"], "with Move: move and scale the drawing"],
+  [["Arrows", "+", "−", "<", ">"], "on the paper, with Move: move, scale and turn the drawing"],
+  [["Ctrl C", "Ctrl V"], "copy the drawing, and put it down again"],
   [["Ctrl Enter"], "done: send the page down the pipeline"],
   [["?"], "show the keys", "?", showKeys],
 ];
@@ -258,8 +307,7 @@ document.addEventListener("keydown", event => {
     if (target.id === "label" && key !== "Enter") return;
     event.preventDefault();
     if (key === "Enter") askDone();
-    else if (key.toLowerCase() === "y" || event.shiftKey) redo();
-    else undo();
+    else travel(key.toLowerCase() === "y" || event.shiftKey ? "redo" : "undo");
     return;
   }
   if (command || event.altKey) return;
@@ -276,16 +324,53 @@ document.addEventListener("keydown", event => {
   found[3](event);
 });
 
+// The space bar takes a stroke when it is let go, unless the view was moved meanwhile.
+function hold(down) {
+  if (!down && tools.handy && !tools.panned) companion.takeStroke();
+  tools.handy = down;
+  tools.panned = false;
+  find("paper").classList.toggle("handy", down);
+}
+document.addEventListener("keyup", ({ key }) => { if (key === " ") hold(false); });
+addEventListener("blur", () => { tools.panned = true; hold(false); });
+
+function zoom(key) {
+  if (key === "0") paper.showAll(); else paper.zoomBy(key === "-" ? 1 / 1.25 : 1.25);
+}
+find("pen").onchange = ({ target }) => { pad.pen = target.value; find("paper").focus(); };
+find("smaller").onclick = () => zoom("-");
+find("larger").onclick = () => zoom("+");
+find("whole").onclick = () => zoom("0");
+find("paper").addEventListener("look", () => {
+  find("whole").textContent = `${Math.round(100 * paper.zoom)} %`;
+});
+
+// The clipboard holds a mark; the strokes stay here.
+let copied = [];
+document.addEventListener("copy", event => {
+  if (event.target.matches("input")) return;
+  copied = pad.of(pad.drawing).map(([, stroke]) => stroke);
+  if (!copied.length) return;
+  event.clipboardData.setData("text/plain", "drawing");
+  event.preventDefault();
+  say("The drawing is copied.");
+});
+document.addEventListener("paste", event => {
+  if (event.target.matches("input")) return;
+  const [file] = event.clipboardData.files;
+  if (file) { take(file); return; }
+  if (event.clipboardData.getData("text/plain") !== "drawing" || !copied.length) return;
+  event.preventDefault();
+  copied = copied.map(stroke => ({ ...stroke, points: stroke.points.map(x => x + APART) }));
+  newDrawing();
+  pad.put(copied);
+  companion.forget();
+  tools.use("move");
+});
+
 function showKeys() {
   find("more-dialog").close();
-  find("key-list").replaceChildren(...KEYS.flatMap(([names, what]) => {
-    const keys = document.createElement("dt"), text = document.createElement("dd");
-    names.forEach((name, i) => keys.append(i ? " " : "",
-      Object.assign(document.createElement("kbd"), { textContent: name })));
-    text.textContent = what;
-    return [keys, text];
-  }));
-  find("keys-dialog").showModal();
+  showKeyList(KEYS);
 }
 
 // ----- The page, files -----------------------------------------------------------------------
@@ -311,6 +396,7 @@ find("size").onchange = find("landscape").onchange = () => {
   const [short, long] = sizes[find("size").value];
   const size = find("landscape").checked ? [long, short] : [short, long];
   paper.fit(size, false);
+  paper.trace(traced);
   wire.say({ type: "page", size });
   refresh();
 };
@@ -334,18 +420,50 @@ function offerEarlier(pages) {
   }));
 }
 
+// Files that were dropped or pasted: an SVG becomes ink, a picture is put under it to trace.
+function take(file) {
+  if (file.type === "image/svg+xml") read(file);
+  else if (/^image\/(png|jpeg)$/.test(file.type)) trace(file);
+  else notify("An SVG can be put on the page, a PNG or a JPEG under it to be traced.");
+}
+find("desk").addEventListener("dragover", event => event.preventDefault());
+find("desk").addEventListener("drop", event => {
+  event.preventDefault();
+  if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+});
+
+let traced = null;
+function trace(file) {
+  URL.revokeObjectURL(traced);
+  traced = file && URL.createObjectURL(file);
+  paper.trace(traced);
+  find("untrace").hidden = !file;
+  find("more-dialog").close();
+  if (file) say("The picture is there to be traced; it never goes down the pipeline.");
+}
+find("tracing").onclick = () => find("picture").click();
+find("untrace").onclick = () => trace(null);
+find("picture").onchange = ({ target }) => {
+  const [file] = target.files;
+  target.value = "";
+  if (file) trace(file);
+};
+
 find("import").onclick = () => find("file").click();
-find("file").onchange = async ({ target }) => {
+find("file").onchange = ({ target }) => {
   const [file] = target.files;
   target.value = "";
   find("more-dialog").close();
-  if (!file) return;
+  if (file) read(file);
+};
+
+async function read(file) {
   const answer = await fetch("import", { method: "POST", body: file }).then(
     response => response.ok ? response.json() : { trouble: "This file is too large." },
     () => ({ trouble: "The connection to vpype is lost." }));
   if (answer.trouble) { notify(answer.trouble); return; }
   place(answer.strokes);
-};
+}
 
 // Put lines on the page as a drawing of their own: where they are, if there is paper.
 function place(lines) {
@@ -359,17 +477,36 @@ function place(lines) {
   refresh();
 }
 
-find("download").onclick = find("rescue").onclick = async () => {
+find("download").onclick = find("rescue").onclick = find("notice-download").onclick = async () => {
   flush();
   const way = find("done-form").elements.way.value;
   const blob = wire.isOpen ? await (await fetch(`drawing.svg?way=${way}`)).blob()
     : new Blob([paper.asSvg(pad.strokes)], { type: "image/svg+xml" });
+  hand(blob, "sketchpad.svg");
+};
+
+find("download-png").onclick = async () => {
+  const svg = URL.createObjectURL(new Blob([paper.asSvg(pad.strokes)], { type: "image/svg+xml" }));
+  const image = new Image(), [width, height] = paper.size;
+  image.src = svg;
+  await image.decode();
+  URL.revokeObjectURL(svg);
+  const scale = PNG_SIDE / Math.max(width, height), canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height].map(x => Math.round(scale * x));
+  const context = canvas.getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  canvas.toBlob(blob => hand(blob, "sketchpad.png"), "image/png");
+};
+
+function hand(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = "sketchpad.svg";
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
-};
+}
 
 find("clear").onclick = () => {
   find("more-dialog").close();
@@ -385,6 +522,8 @@ function askDone() {
   find("done-text").textContent = count === 0 ? "There is nothing on the page." :
     `${count} ${count === 1 ? "stroke" : "strokes"}` + (drawings > 1 ? ` in ${drawings} drawings` : "")
     + ", just where they are on the page.";
+  find("done-pale").hidden = !companion.isShowing;
+  find("take-along").checked = false;
   find("done-dialog").showModal();
   find("send").focus();
 }
@@ -397,6 +536,7 @@ find("done-dialog").addEventListener("close", () => {
     return;
   }
   sent = true;
+  if (find("take-along").checked) companion.take();
   companion.hush();
   flush();
   wire.say({ type: "done", way: find("done-form").elements.way.value });
@@ -411,11 +551,12 @@ function say(text) {
   find("hint").textContent = text;
 }
 
-function notify(text) {
-  find("notice").textContent = text;
+function notify(text, canDownload = false) {
+  find("notice-text").textContent = text;
+  find("notice-download").hidden = !canDownload;
   find("notice").hidden = !text;
 }
-find("notice").onclick = () => notify("");
+find("notice-close").onclick = () => notify("");
 
 function end(title, text, canTakeOver = false) {
   notify("");

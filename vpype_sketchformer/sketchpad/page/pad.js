@@ -1,5 +1,5 @@
 // What is on the page, how it came there, and what vpype does not know of it yet.
-// A stroke is {drawing, by, points}, points flat: x, y, x, y. Strokes are never changed, only
+// A stroke is {drawing, by, points, pen}, points flat: x, y, x, y; pen is empty for the plain one. Strokes are never changed, only
 // replaced; so a change is which strokes were there before it, and which after.
 
 const round = x => Math.round(x * 100) / 100;
@@ -8,6 +8,7 @@ export class Pad extends EventTarget {
   strokes = new Map();
   labels = new Map();      // drawing: class
   drawing = 1;             // the one that is being drawn
+  pen = "";                // what new strokes are drawn with; empty for the plain one
   #next = 1;
   #done = [];
   #undone = [];
@@ -46,8 +47,14 @@ export class Pad extends EventTarget {
 
   add(lines, by, drawing = this.drawing) {
     const after = new Map(lines.map(points =>
-      [this.#next++, { drawing, by, points: points.map(round) }]));
+      [this.#next++, { drawing, by, points: points.map(round), pen: this.pen }]));
     this.change(after);
+  }
+
+  // Put copies of strokes into the drawing.
+  put(strokes) {
+    this.change(new Map(strokes.map(stroke =>
+      [this.#next++, { ...stroke, drawing: this.drawing, points: stroke.points.map(round) }])));
   }
 
   // Put strokes, null for those that go. One step to undo, together with the last if it goes

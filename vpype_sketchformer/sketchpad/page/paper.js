@@ -5,7 +5,9 @@ import { toSegment } from "./ink.js";
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 0.02;     // of the paper's longer side, around it
 const PEN = 1.9;         // width of the ink on the paper, pixels: half a millimetre
+const USUAL = 0.5;       // the same in mm
 const THINNEST = 1.7;    // and on the screen
+const NEAREST = 24, FARTHEST = 0.5;   // how many times larger or smaller than the whole sheet
 
 export function element(name, attributes = {}, ...children) {
   const node = document.createElementNS(SVG, name);
@@ -28,6 +30,9 @@ export function bounds(lines) {
 
 export class Paper {
   size = [1, 1];
+  pens = {};               // colour and width in mm, by name
+  #home = [0, 0, 1, 1];    // what is seen when the whole sheet is: left, top, width, height
+  #seen = [0, 0, 1, 1];
   #svg; #groups = new Map(); #shown = new Map();
 
   constructor(svg) {
@@ -45,12 +50,51 @@ export class Paper {
   fit(size, pipeline) {
     this.size = size;
     const [width, height] = size, margin = MARGIN * Math.max(width, height);
-    this.#svg.setAttribute("viewBox",
-      [-margin, -margin, width + 2 * margin, height + 2 * margin].join(" "));
-    this.#thicken();
+    this.#home = [-margin, -margin, width + 2 * margin, height + 2 * margin];
+    this.showAll();
     this.under.replaceChildren(element("rect", { class: "sheet", width, height, rx: 1 }));
     if (pipeline) this.under.append(
       element("image", { class: "pipeline", href: "pipeline.svg", width, height }));
+  }
+
+  // Show the whole sheet.
+  showAll() { this.#look(this.#home); }
+
+  #look(seen) {
+    this.#seen = seen;
+    this.#svg.setAttribute("viewBox", seen.join(" "));
+    this.#thicken();
+    this.#svg.dispatchEvent(new Event("look"));
+  }
+
+  // How many times larger than the whole sheet fits.
+  get zoom() { return this.#home[2] / this.#seen[2]; }
+
+  // Show it so many times larger; a point of the page stays where it is on the screen.
+  zoomBy(factor, point = this.middle) {
+    const zoom = Math.min(Math.max(this.zoom * factor, FARTHEST), NEAREST);
+    const by = this.zoom / zoom, [left, top, width, height] = this.#seen;
+    this.#look([point[0] - by * (point[0] - left), point[1] - by * (point[1] - top), by * width, by * height]);
+  }
+
+  // Move what is seen, by pixels of the page; something of the sheet stays in sight.
+  pan(dx, dy) {
+    const [left, top, width, height] = this.#seen;
+    const hold = (x, extent, size) => Math.min(Math.max(x, -0.8 * extent), size - 0.2 * extent);
+    this.#look([hold(left - dx, width, this.size[0]), hold(top - dy, height, this.size[1]), width, height]);
+  }
+
+  get middle() {
+    const [left, top, width, height] = this.#seen;
+    return [left + width / 2, top + height / 2];
+  }
+
+  // A picture under the ink, to trace; null for none.
+  trace(href) {
+    this.#svg.querySelector("#trace")?.remove();
+    if (!href) return;
+    const [width, height] = this.size;
+    this.under.append(element("image", { id: "trace", href, width, height }));
   }
 
   // Where on the paper a pointer is.
@@ -72,9 +116,16 @@ export class Paper {
     for (const [id, stroke] of strokes) {
       if (this.#shown.has(id)) continue;
       const node = element("polyline", { class: stroke.by, points: stroke.points.join(" ") });
+      if (stroke.pen) this.#dip(node, ...this.pens[stroke.pen]);
       this.group(stroke.drawing).append(node);
       this.#shown.set(id, { node, stroke });
     }
+  }
+
+  // Black is ink: in the dark it is light.
+  #dip(node, colour, width) {
+    node.style.stroke = colour === "#000000" ? "var(--you)" : colour;
+    node.style.strokeWidth = `calc(var(--pen) * ${width / USUAL})`;
   }
 
   // A file with these strokes.
@@ -82,8 +133,11 @@ export class Paper {
     const [width, height] = this.size;
     return new XMLSerializer().serializeToString(
       element("svg", { width, height, viewBox: `0 0 ${width} ${height}` },
-        ...[...strokes.values()].map(({ points }) =>
-          element("polyline", { points: points.join(" "), fill: "none", stroke: "black" }))));
+        ...[...strokes.values()].map(({ points, pen }) => {
+          const [stroke, width] = this.pens[pen] ?? ["#000000", USUAL];
+          return element("polyline", { points: points.join(" "), fill: "none", stroke,
+            "stroke-width": PEN * width / USUAL, "stroke-linecap": "round", "stroke-linejoin": "round" });
+        })));
   }
 
   group(drawing) {
@@ -119,7 +173,8 @@ export class Paper {
     const corners = [[left, top], [right, top], [right, bottom], [left, bottom]];
     this.frame.replaceChildren(
       element("rect", { x: left, y: top, width: right - left, height: bottom - top }),
-      ...corners.map(([cx, cy], i) => element("circle", { cx, cy, r, "data-corner": i })));
+      ...corners.map(([cx, cy], i) => element("circle", { cx, cy, r, "data-corner": i })),
+      element("circle", { cx: (left + right) / 2, cy: top - 4 * pad, r, "data-corner": "turn" }));
   }
 
   // The strokes that are nearer to a point than so many pixels of the screen, nearest first.

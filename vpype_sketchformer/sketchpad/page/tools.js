@@ -1,7 +1,7 @@
 // What the pointer, and the keys in its place, do on the paper: draw, erase, move and scale.
 
 import { Ink, simplify } from "./ink.js";
-import { bounds } from "./paper.js";
+import { bounds, pairs } from "./paper.js";
 
 const REACH = 8;             // pixels of the screen from a line that still hit it
 const STEP = 8, LEAP = 40;   // pixels of the page that an arrow key moves
@@ -15,6 +15,7 @@ class Draw {
   down(point) {
     const { tools } = this;
     const last = tools.oneLine ? tools.pad.lastPoint : null;
+    this.straight = null;
     this.ink = new Ink(last ?? point);
     if (last) this.ink.points.push(point);
     this.ink.pointer = this.ink.pen = point;
@@ -22,13 +23,15 @@ class Draw {
     tools.dispatchEvent(new Event("begin"));
   }
 
-  move(points) {
-    points.forEach(point => this.ink.add(point));
-    this.tools.paper.showWet(this.ink.line);
+  // With Shift the line is a straight one, at a multiple of 15 degrees.
+  move(points, event) {
+    this.straight = event?.shiftKey ? snapped(this.ink.points[0], points.at(-1)) : null;
+    if (!this.straight) points.forEach(point => this.ink.add(point));
+    this.tools.paper.showWet(this.straight ?? this.ink.line);
   }
 
   up() {
-    const points = this.ink.finish();
+    const points = this.straight ?? this.ink.finish();
     this.cancel();
     this.tools.pad.add([points.flat()], "you");
   }
@@ -36,6 +39,13 @@ class Draw {
   cancel() {
     this.tools.paper.showWet([]);
   }
+}
+
+function snapped(from, to) {
+  const [dx, dy] = to.map((x, i) => x - from[i]), step = Math.PI / 12;
+  const angle = step * Math.round(Math.atan2(dy, dx) / step);
+  const length = dx * Math.cos(angle) + dy * Math.sin(angle);
+  return [from, [from[0] + length * Math.cos(angle), from[1] + length * Math.sin(angle)]];
 }
 
 // Erases whole strokes that it touches.
@@ -74,7 +84,7 @@ class Erase {
   }
 }
 
-// Moves a drawing, or scales it by a corner of its frame.
+// Moves a drawing, scales it by a corner of its frame, or turns it by the handle above.
 class Move {
   constructor(tools) { this.tools = tools; }
 
@@ -90,7 +100,13 @@ class Move {
       if (hit !== undefined && !inside) this.tools.choose(pad.strokes.get(hit).drawing);
     } else this.grabbed = true;
     this.from = this.to = point;
-    this.anchor = corner === undefined ? null : this.#opposite(Number(corner));
+    this.turns = corner === "turn";
+    this.anchor = corner === undefined ? null : this.turns ? this.#middle : this.#opposite(Number(corner));
+  }
+
+  get #middle() {
+    const { left, top, right, bottom } = this.tools.box;
+    return [(left + right) / 2, (top + bottom) / 2];
   }
 
   #opposite(corner) {
@@ -99,25 +115,23 @@ class Move {
   }
 
   get #change() {
-    if (!this.anchor) return { factor: 1, shift: this.to.map((x, i) => x - this.from[i]) };
-    const reach = point => Math.hypot(...point.map((x, i) => x - this.anchor[i]));
-    const factor = Math.max(0.05, reach(this.to) / (reach(this.from) || 1));
-    return { factor, shift: this.anchor.map(x => x * (1 - factor)) };
+    if (!this.anchor) return shifting(...this.to.map((x, i) => x - this.from[i]));
+    const [from, to] = [this.from, this.to].map(point => point.map((x, i) => x - this.anchor[i]));
+    if (this.turns) return turning(Math.atan2(to[1], to[0]) - Math.atan2(from[1], from[0]), this.anchor);
+    return scaling(Math.max(0.05, Math.hypot(...to) / (Math.hypot(...from) || 1)), this.anchor);
   }
 
   move(points) {
     if (!this.grabbed) return;
     this.to = points.at(-1);
-    const { factor, shift } = this.#change;
     for (const node of [this.tools.paper.group(this.tools.pad.drawing), this.tools.paper.frame])
-      node.setAttribute("transform", `translate(${shift}) scale(${factor})`);
+      node.setAttribute("transform", this.#change.toString());
   }
 
   up() {
-    const { factor, shift } = this.#change;
-    const moved = this.grabbed && (factor !== 1 || shift.some(x => x !== 0));
+    const matrix = this.#change, moved = this.grabbed && !matrix.isIdentity;
     this.cancel();
-    if (moved) this.tools.transform(factor, shift);
+    if (moved) this.tools.transform(matrix);
   }
 
   cancel() {
@@ -126,11 +140,20 @@ class Move {
   }
 }
 
+const shifting = (dx, dy) => new DOMMatrix([1, 0, 0, 1, dx, dy]);
+const scaling = (factor, [x, y]) => new DOMMatrix([factor, 0, 0, factor, x * (1 - factor), y * (1 - factor)]);
+const turning = (angle, [x, y]) =>
+  shifting(x, y).rotate(angle * 180 / Math.PI).translate(-x, -y);
+
 // Emits "begin" when the pen goes down to draw, "stroke" when something was done on the paper,
 // "drawing" when another drawing was chosen, "tool" when another tool was.
 export class Tools extends EventTarget {
   oneLine = false;
   #tools; #name = "draw"; #pointer = null; #penSeen = false; #nib = null; #keyed = null;
+  #touches = new Map();    // where fingers are on the screen: two of them pinch
+  #panning = null;         // where the pointer was that moves the view
+  handy = false;           // whether the next pointer moves the view: the space bar is down
+  panned = false;          // whether it did since
 
   constructor(svg, pad, paper) {
     super();
@@ -139,7 +162,9 @@ export class Tools extends EventTarget {
     svg.addEventListener("pointerdown", event => this.#down(event));
     svg.addEventListener("pointermove", event => this.#move(event));
     svg.addEventListener("pointerup", event => this.#up(event));
-    svg.addEventListener("pointercancel", () => this.stop());
+    svg.addEventListener("pointercancel", event => { this.#touches.delete(event.pointerId); this.stop(); });
+    svg.addEventListener("wheel", event => this.#wheel(event), { passive: false });
+    svg.addEventListener("look", () => this.showFrame());
     svg.addEventListener("touchstart", event => event.preventDefault(), { passive: false });
     svg.addEventListener("blur", () => this.#showNib(null));
     pad.addEventListener("change", () => this.showFrame());
@@ -171,11 +196,13 @@ export class Tools extends EventTarget {
     this.paper.showFrame(this.#name === "move" ? this.box : null);
   }
 
-  // Scale the drawing, then shift it.
-  transform(factor, shift, goesOn) {
+  // Move, scale or turn the drawing.
+  transform({ a, b, c, d, e, f }, goesOn) {
+    const round = x => Math.round(x * 100) / 100;
     this.pad.change(new Map(this.pad.of(this.pad.drawing).map(([id, stroke]) => [id, {
       ...stroke,
-      points: stroke.points.map((x, i) => Math.round((x * factor + shift[i % 2]) * 100) / 100),
+      points: pairs(stroke.points).flatMap(([x, y]) =>
+        [round(a * x + c * y + e), round(b * x + d * y + f)]),
     }])), goesOn);
   }
 
@@ -188,7 +215,16 @@ export class Tools extends EventTarget {
   #down(event) {
     this.#penSeen ||= event.pointerType === "pen";
     const palm = this.#penSeen && event.pointerType === "touch";
-    if (this.isBusy || palm || event.button !== 0) return;
+    if (event.pointerType === "touch") this.#touches.set(event.pointerId, [event.clientX, event.clientY]);
+    if (this.#touches.size === 2) { this.stop(); return; }
+    if (this.handy || event.button === 1) {
+      event.preventDefault();
+      this.svg.setPointerCapture(event.pointerId);
+      this.#panning = [event.clientX, event.clientY];
+      this.panned = true;
+      return;
+    }
+    if (this.isBusy || palm || event.button !== 0 || this.#touches.size > 1) return;
     event.preventDefault();
     this.svg.focus({ preventScroll: true });
     this.svg.setPointerCapture(event.pointerId);
@@ -198,15 +234,43 @@ export class Tools extends EventTarget {
   }
 
   #move(event) {
+    const here = [event.clientX, event.clientY];
+    if (this.#panning) {
+      this.paper.pan(...here.map((x, i) => (x - this.#panning[i]) * this.paper.grain));
+      this.#panning = here;
+      return;
+    }
+    if (this.#touches.size === 2 && this.#touches.has(event.pointerId)) { this.#pinch(event.pointerId, here); return; }
     if (event.pointerId !== this.#pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    this.#tools[this.#name].move((events.length ? events : [event]).map(e => this.paper.at(e)));
+    this.#tools[this.#name].move((events.length ? events : [event]).map(e => this.paper.at(e)), event);
+  }
+
+  // One of two fingers has moved: the page goes with both.
+  #pinch(id, here) {
+    const before = this.#touches.get(id);
+    const [, other] = [...this.#touches].find(([key]) => key !== id);
+    const apart = point => Math.hypot(point[0] - other[0], point[1] - other[1]);
+    this.#touches.set(id, here);
+    this.paper.pan(...here.map((x, i) => (x - before[i]) / 2 * this.paper.grain));
+    const [clientX, clientY] = here.map((x, i) => (x + other[i]) / 2);
+    this.paper.zoomBy(apart(here) / (apart(before) || 1), this.paper.at({ clientX, clientY }));
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    if (this.isBusy) return;
+    const { grain } = this.paper;
+    if (event.shiftKey) this.paper.pan(-event.deltaX * grain, -event.deltaY * grain);
+    else this.paper.zoomBy(Math.exp(-Math.max(-60, Math.min(60, event.deltaY)) / 300), this.paper.at(event));
   }
 
   #up(event) {
+    this.#touches.delete(event.pointerId);
+    this.#panning = null;
     if (event.pointerId !== this.#pointer) return;
     const tool = this.#tools[this.#name];
-    tool.move([this.paper.at(event)]);
+    tool.move([this.paper.at(event)], event);
     this.#pointer = null;
     tool.up();
     this.dispatchEvent(new Event("stroke"));
@@ -250,11 +314,13 @@ export class Tools extends EventTarget {
   #keyMove(event, arrow) {
     const box = this.box;
     const factor = { "+": 1.1, "=": 1.1, "-": 1 / 1.1 }[event.key];
-    if (!box || !arrow && !factor) return false;
+    const angle = { "<": -Math.PI / 24, ">": Math.PI / 24 }[event.key];
+    if (!box || !arrow && !factor && !angle) return false;
     const middle = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
     const step = event.shiftKey ? LEAP : STEP;
-    if (arrow) this.transform(1, arrow.map(x => x * step), event.repeat);
-    else this.transform(factor, middle.map(x => x * (1 - factor)), event.repeat);
+    const matrix = arrow ? shifting(...arrow.map(x => x * step))
+      : factor ? scaling(factor, middle) : turning(angle, middle);
+    this.transform(matrix, event.repeat);
     this.dispatchEvent(new Event("stroke"));
     return true;
   }
