@@ -37,7 +37,8 @@ from training.model import Batch, Block, norm, rotations
 from training.precision import autocast
 from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model.checkpoint import open_tensors
-from vpype_sketchformer.model.transformer import FEATURES, ModelConfig
+from vpype_sketchformer.model.features import FEATURES
+from vpype_sketchformer.model.transformer import ModelConfig
 from vpype_sketchformer.sketch import DRAW
 
 JUDGES = Path(__file__).parent / "judges"

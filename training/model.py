@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vpype_sketchformer.model.features import FEATURES
+from vpype_sketchformer.model.mixture import SIGMA_FLOOR
 from vpype_sketchformer.model.transformer import (
     BEST_QUALITY,
-    FEATURES,
     NORM_EPSILON,
     ROPE_BASE,
-    SIGMA_FLOOR,
     ModelConfig,
 )
 

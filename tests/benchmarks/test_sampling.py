@@ -13,14 +13,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from training.model import Batch, Sketchformer
 from vpype_sketchformer.model.checkpoint import load
+from vpype_sketchformer.model.features import describe
+from vpype_sketchformer.model.mixture import SIGMA_FLOOR, Mixture
 from vpype_sketchformer.model.sampling import NUMBERS, draw_offsets, sample
-from vpype_sketchformer.model.transformer import (
-    ANY_STROKES,
-    BEST_QUALITY,
-    SIGMA_FLOOR,
-    Mixture,
-    describe,
-)
+from vpype_sketchformer.model.transformer import ANY_STROKES, BEST_QUALITY
 from vpype_sketchformer.sketch import DRAW, END
 
 from .conftest import Judge, timed

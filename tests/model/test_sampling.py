@@ -14,8 +14,9 @@ from torch import distributions
 from training.export import as_guide
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import Checkpoint, load, save
+from vpype_sketchformer.model.mixture import Mixture
 from vpype_sketchformer.model.sampling import draw_offsets, sample
-from vpype_sketchformer.model.transformer import ANY_STROKES, Mixture
+from vpype_sketchformer.model.transformer import ANY_STROKES
 from vpype_sketchformer.sketch import Sketch
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"

@@ -22,13 +22,8 @@ from training.model import (
 )
 from training.muon import Muon, orthogonalise
 from vpype_sketchformer.model.checkpoint import Checkpoint, load
-from vpype_sketchformer.model.transformer import (
-    SIGMA_FLOOR,
-    Cache,
-    Conditions,
-    Mixture,
-    Transformer,
-)
+from vpype_sketchformer.model.mixture import SIGMA_FLOOR, Mixture
+from vpype_sketchformer.model.transformer import Conditions, KVCache, Transformer
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
 
@@ -72,7 +67,7 @@ def numpy_stream(network: Transformer, batch: Batch, chunk: int | None = None) -
         conditions, batch.features.numpy()[:, :-1], batch.pens.numpy()[:, :-1]
     )
     x = np.concatenate([start, points], axis=1)
-    cache = Cache(network.config, len(x))
+    cache = KVCache(network.config, len(x))
     chunk = chunk or x.shape[1]
     parts = [network.forward(x[:, i : i + chunk], cache) for i in range(0, x.shape[1], chunk)]
     return np.concatenate(parts, axis=1)

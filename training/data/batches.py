@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from training.data.dataset import Dataset
 from training.model import Batch
+from vpype_sketchformer.model.features import describe
 from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     BEST_QUALITY,
     ONE_STROKE,
     SEVERAL_STROKES,
     UNKNOWN_QUALITY,
-    describe,
 )
 from vpype_sketchformer.sketch import DRAW
 

@@ -33,7 +33,8 @@ from training.config import TrainConfig, read_config
 from training.data import dataset as datasets
 from training.loop import train
 from training.model import Batch, Sketchformer
-from vpype_sketchformer.model.transformer import FEATURES, ModelConfig
+from vpype_sketchformer.model.features import FEATURES
+from vpype_sketchformer.model.transformer import ModelConfig
 
 CONFIG = Path(__file__).parents[1] / "configs" / "base.toml"
 STEPS = 225

@@ -1,7 +1,8 @@
-"""Beginnings of drawings, read by the network and kept.
+"""Prefill: beginnings of drawings, read by the network and kept.
 
-Reading a beginning is most of the work before the first new point. What was read stays: the
-same beginning with a stroke more costs that stroke, one with a stroke less costs nothing.
+Reading a beginning into the key/value cache is most of the work before the first new point.
+What was read stays: the same beginning with a stroke more costs that stroke, one with a stroke
+less costs nothing.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer.model.features import Array, describe
 from vpype_sketchformer.model.transformer import (
     BEST_QUALITY,
     UNKNOWN_QUALITY,
-    Array,
-    Cache,
     Conditions,
+    KVCache,
     Transformer,
-    describe,
     log_probabilities,
 )
 from vpype_sketchformer.sketch import DRAW
@@ -85,7 +85,7 @@ class Reading:
         """
         self.network = network
         self.conditions = Conditions.of([label], network.null, strokes, quality)
-        self.cache = Cache(network.config, 1)
+        self.cache = KVCache(network.config, 1)
         self.stream = np.zeros((0, network.config.width), np.float32)
         self.prefix: Prefix | None = None
         self.scores = np.zeros(0)
@@ -140,12 +140,12 @@ class Readings:
         self.network, self.strokes, self.quality = network, strokes, quality
         self.kept: dict[int, Reading] = {}
 
-    def read(self, prefix: Prefix, labels: Sequence[int]) -> tuple[Cache, Array]:
+    def read(self, prefix: Prefix, labels: Sequence[int]) -> tuple[KVCache, Array]:
         """Read a beginning; returns a cache of its own and what is known, a row per label."""
         for label in dict.fromkeys(labels):
             if label not in self.kept:
                 self.kept[label] = Reading(self.network, label, self.strokes, self.quality)
             self.kept[label].read(prefix)
         rows = [self.kept[label] for label in labels]
-        cache = Cache.joined([row.cache for row in rows])
+        cache = KVCache.joined([row.cache for row in rows])
         return cache, np.stack([row.stream[-1] for row in rows])

@@ -28,18 +28,18 @@ from numpy.typing import NDArray
 
 from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.features import point_features
+from vpype_sketchformer.model.mixture import Mixture
 from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     BEST_QUALITY,
     ONE_STROKE,
     UNKNOWN_QUALITY,
-    Cache,
     Conditions,
-    Mixture,
+    KVCache,
     Transformer,
     on_one_thread,
-    point_features,
 )
 from vpype_sketchformer.sketch import DRAW, END, LIFT, Sketch
 
@@ -191,7 +191,7 @@ class _Reader:
             labels, network.null, readings.strokes, readings.quality
         )
         if prefix is None:
-            self.cache = Cache(network.config, len(labels))
+            self.cache = KVCache(network.config, len(labels))
             start = network.embed_start(self.conditions)[:, None]
             self.stream = network.forward(start, self.cache)[:, 0]
         else:
@@ -202,7 +202,9 @@ class _Reader:
         cls, readings: Readings | None, count: int, prefix: Prefix | None
     ) -> _Reader | None:
         """Read drawings of no class, where that is wanted."""
-        return readings and cls(readings, [readings.network.null] * count, prefix)
+        if readings is None:
+            return None
+        return cls(readings, [readings.network.null] * count, prefix)
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """Keep some of the drawings."""

@@ -21,28 +21,17 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from vpype_sketchformer.sketch import DRAW
-from vpype_sketchformer.wording import OneLineError
-
-Array = NDArray[np.float32]
+from vpype_sketchformer.model.features import FEATURES, Array, describe
+from vpype_sketchformer.model.mixture import SIGMA_FLOOR, Mixture, logsumexp, require_below
 
 ROPE_BASE = 1000.0
 NORM_EPSILON = 1e-6
 #: Rows and columns of the products that the network is made of, see ``Matrix``.
 BLOCK, PANEL = 20, 32
+#: The largest logit of the pen that a trained network comes near, see `mixture`.
+LARGEST_LOGIT = 500.0
 #: Positions that a cache grows by.
 CACHE_STEP = 96
-#: Smallest standard deviation of a mixture component, in pixels of the 0-255 frame: data
-#: are whole pixels, whose rounding alone has a deviation of 0.29.
-SIGMA_FLOOR = 0.2
-#: The largest numbers that a trained network comes near: of the mixture's output, of the
-#: logarithm of a deviation, of the pen's logits. With larger ones, nothing can be drawn.
-LARGEST_OUTPUT, LARGEST_LOG_SCALE, LARGEST_LOGIT = 1e6, 20.0, 500.0
-
-#: Periods, in pixels, of the waves that tell where on the page a point lies.
-PERIODS = 512.0 / 2.0 ** np.arange(7)
-#: How many numbers describe a point to the network.
-FEATURES = 8 + 4 * len(PERIODS)
 
 #: What the drawing is to be, beside its class, the index into the embedding: anything that
 #: people draw, of one stroke, or of several.
@@ -51,13 +40,6 @@ ANY_STROKES, ONE_STROKE, SEVERAL_STROKES = 0, 1, 2
 #: How surely a judge that never saw it names a drawing, against the others of its class: not
 #: known, or 1 (the fifth that it is least sure of) to 5; the index into the embedding.
 UNKNOWN_QUALITY, BEST_QUALITY = 0, 5
-
-
-class PredictionError(OneLineError):
-    """A network whose predictions are of no use; the message is one clear line."""
-
-    def __init__(self) -> None:
-        super().__init__("the model's predictions are not numbers: its file is damaged.")
 
 
 Arguments = ParamSpec("Arguments")
@@ -137,94 +119,6 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
     return shapes
 
 
-def point_features(
-    offset: NDArray[np.floating], position: NDArray[np.floating], begin: NDArray[np.floating]
-) -> Array:
-    """Describe points to the network.
-
-    Args:
-        offset: Offset from the point before, pixels of the 0-255 frame, (..., 2).
-        position: The point itself, from the frame's corner, pixels, (..., 2).
-        begin: The first point of the stroke that the point belongs to, pixels, (..., 2).
-
-    Returns:
-        Features of order one, float32 (..., FEATURES).
-    """
-    angles = position[..., None] * (2 * np.pi / PERIODS)  # (..., 2, periods)
-    waves = angles.reshape(*position.shape[:-1], -1)
-    return np.concatenate(
-        [
-            offset / 64.0,
-            np.arcsinh(offset / 2.0) / 2.0,
-            position / 128.0 - 1.0,
-            np.arcsinh((position - begin) / 2.0) / 2.0,
-            np.sin(waves),
-            np.cos(waves),
-        ],
-        axis=-1,
-    ).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """A mixture of Gaussians in the plane for each of n rows, in model units.
-
-    Attributes:
-        logits: Weights before the softmax, (n, K).
-        means: Centres, (n, K, 2).
-        log_scales: Logarithm of the Cholesky factor's diagonal, (n, K, 2).
-        shears: The Cholesky factor's entry below the diagonal, (n, K).
-    """
-
-    logits: Array
-    means: Array
-    log_scales: Array
-    shears: Array
-
-    @classmethod
-    def from_output(cls, output: Array, log_floor: float) -> Mixture:
-        """Unpack the head's output (n, 6 K), keeping scales above the floor.
-
-        Raises:
-            PredictionError: The output is not finite, or absurdly large.
-        """
-        _require_below(LARGEST_OUTPUT, output)
-        parts = output.reshape(len(output), 6, -1)  # (n, 6, K)
-        log_scales = log_floor + np.logaddexp(0.0, parts[:, 3:5] - log_floor)
-        _require_below(LARGEST_LOG_SCALE, log_scales)
-        return cls(
-            parts[:, 0],
-            parts[:, 1:3].transpose(0, 2, 1),
-            log_scales.transpose(0, 2, 1).astype(np.float32),
-            parts[:, 5],
-        )
-
-    def rows(self, rows: slice) -> Mixture:
-        """Take some of the rows."""
-        return Mixture(
-            self.logits[rows], self.means[rows], self.log_scales[rows], self.shears[rows]
-        )
-
-    def log_density(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Logarithm of the density.
-
-        Args:
-            points: Offsets in model units, (n, m, 2): m for each row.
-
-        Returns:
-            Nats, (n, m).
-        """
-        logits = self.logits.astype(np.float64)
-        log_weights = logits - _logsumexp(logits)[:, None]  # (n, K)
-        delta = points[:, :, None] - self.means[:, None]  # (n, m, K, 2)
-        scales = np.exp(self.log_scales.astype(np.float64))[:, None]  # (n, 1, K, 2)
-        u = delta[..., 0] / scales[..., 0]
-        v = (delta[..., 1] - self.shears[:, None] * u) / scales[..., 1]
-        log_area = self.log_scales.sum(axis=-1, dtype=np.float64) + np.log(2 * np.pi)
-        parts = (log_weights - log_area)[:, None] - 0.5 * (u * u + v * v)  # (n, m, K)
-        return _logsumexp(parts)
-
-
 class Matrix:
     """A weight matrix that rows are multiplied with from the left: ``x @ matrix``.
 
@@ -257,7 +151,7 @@ class Matrix:
         return joined[: len(rows) - padding, : self.width].reshape(*x.shape[:-1], self.width)
 
 
-class Cache:
+class KVCache:
     """Keys and values of the points so far, for the rows of a batch."""
 
     def __init__(self, config: ModelConfig, rows: int) -> None:
@@ -275,7 +169,7 @@ class Cache:
             self.values = _with_room(self.values[:, :, :, : self.length], room)
 
     @classmethod
-    def joined(cls, caches: Sequence[Cache]) -> Cache:
+    def joined(cls, caches: Sequence[KVCache]) -> KVCache:
         """Put the rows of caches of one length together; one may be named several times."""
         result = cls.__new__(cls)
         result.length = length = caches[0].length
@@ -401,7 +295,7 @@ class Transformer:
         return points + told[:, None]
 
     @np.errstate(over="ignore", invalid="ignore")
-    def forward(self, x: Array, cache: Cache) -> Array:
+    def forward(self, x: Array, cache: KVCache) -> Array:
         """Run the blocks on the next T positions of every row.
 
         Args:
@@ -456,7 +350,7 @@ class Transformer:
         joint = np.concatenate([stream, features], axis=-1)
         hidden = np.maximum(joint @ w["pen_hidden.weight"] + w["pen_hidden.bias"], 0.0)
         logits = hidden @ w["pen_out.weight"] + w["pen_out.bias"]
-        _require_below(LARGEST_LOGIT, logits)
+        require_below(LARGEST_LOGIT, logits)
         return logits
 
     def _rotations(self, past: int, steps: int) -> NDArray[np.complex64]:
@@ -490,7 +384,7 @@ def log_likelihood(
     start = network.embed_start(conditions)[:, None]
     points = network.embed_points(conditions, features[:, :-1], rows[:, :-1])
     x = np.concatenate([start, points], axis=1)
-    stream = network.forward(x, Cache(network.config, n)).reshape(n * steps, -1)
+    stream = network.forward(x, KVCache(network.config, n)).reshape(n * steps, -1)
     density, chosen = log_probabilities(
         network,
         stream,
@@ -523,38 +417,12 @@ def log_probabilities(
     targets = offsets[:, None] / network.scale
     density = network.mixture(stream).log_density(targets) - 2 * np.log(network.scale)
     logits = network.pen_logits(stream, features).astype(np.float64)
-    logs = logits - _logsumexp(logits)[:, None]
+    logs = logits - logsumexp(logits)[:, None]
     return density[:, 0], logs[np.arange(len(pens)), pens]
-
-
-def describe(
-    positions: NDArray[np.floating], pens: NDArray[np.intp]
-) -> tuple[Array, NDArray[np.floating]]:
-    """Describe drawings to the network.
-
-    Args:
-        positions: Points in the frame, pixels, (n, T, 2).
-        pens: What the pen does after each, (T,) or (n, T).
-
-    Returns:
-        Features, (n, T, FEATURES), and offsets in pixels, (n, T, 2).
-    """
-    rows = np.broadcast_to(pens, positions.shape[:2])
-    fresh = np.ones_like(rows, bool)
-    fresh[:, 1:] = rows[:, :-1] != DRAW
-    first = np.maximum.accumulate(np.where(fresh, np.arange(rows.shape[1]), 0), axis=1)
-    begins = np.take_along_axis(positions, first[..., None], axis=1)
-    offsets = np.diff(positions, axis=1, prepend=positions.dtype.type(0))
-    return point_features(offsets, positions, begins), offsets
 
 
 _PARTS = ("query", "key", "value", "out", "up", "down")
 _TABLES = tuple(f"{name}.weight" for name in ("start", "label", "strokes", "quality", "pen"))
-
-
-def _require_below(most: float, values: NDArray[np.floating]) -> None:
-    if not np.all(np.abs(values) < most):  # not ">=", since NaN must fail
-        raise PredictionError
 
 
 def _norm(x: Array) -> Array:
@@ -572,8 +440,3 @@ def _softmax(x: Array) -> Array:
     # is no need to subtract the largest.
     e = np.exp(x)
     return e / e.sum(axis=-1, keepdims=True)
-
-
-def _logsumexp(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    top = x.max(axis=-1)
-    return np.log(np.exp(x - top[..., None]).sum(axis=-1)) + top

@@ -66,7 +66,7 @@ class Memory:
         Raises:
             click.BadParameter: It does.
         """
-        from vpype_sketchformer.model.transformer import PredictionError
+        from vpype_sketchformer.model.mixture import PredictionError
 
         try:
             yield
