@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sysconfig
 from collections.abc import Callable
@@ -10,6 +11,15 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent / "data"
+#: These need a pseudo-terminal, to stand in for a machine or for somebody who types.
+NEED_A_TERMINAL = (
+    "benchmarks/test_grbl.py",
+    "plotters/test_axidraw.py",
+    "plotters/test_grbl.py",
+    "sketchpad/test_sketchpad.py",
+)
+#: Windows has none.
+collect_ignore = [] if importlib.util.find_spec("termios") else [*NEED_A_TERMINAL]
 VPYPE = Path(sysconfig.get_path("scripts")) / "vpype"
 
 

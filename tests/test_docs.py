@@ -51,6 +51,16 @@ def test_lines_are_short_enough_to_read(page: str) -> None:
     assert max(len(line) for line in text.splitlines() if line.startswith("    ")) <= 95
 
 
+def test_recipes_with_a_picture_are_what_drew_it() -> None:
+    """But for the file's name: lines that say `color black` are those of the script."""
+    script = (ROOT / "training/recipes/pictures.sh").read_text(encoding="utf-8")
+    indented = "\n".join(f"    {line}" for line in script.splitlines())
+    drawn = {line.partition(" write ")[0] for line in command_lines(indented)}
+    shown = [line for line in lines_of("docs/recipes.md") if "color black" in line]
+    assert len(shown) == 4
+    assert {line.partition(" write ")[0] for line in shown} <= drawn
+
+
 def test_the_contract_stands_in_the_readme() -> None:
     contract = "vpype sketchgen -n 20 --class cat grid 5 4 linesort write out.svg"
     assert contract in lines_of("README.md")

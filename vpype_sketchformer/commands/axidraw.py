@@ -90,7 +90,8 @@ class _Part:
     "--model",
     type=vpype_cli.TextType(),
     metavar="MODEL",
-    help="The machine, a number or a name of the list above (default: the module's own).",
+    help="The machine: 1 V2, V3 or SE/A4; 2 V3/A3 or SE/A3; 3 V3 XLX; 4 MiniKit; 5 SE/A1; "
+    "6 SE/A2; 7 V3/B6; 8, 9, 10 NextDraw 8511, 1117, 2234 (default: the module's own).",
 )
 @click.option(
     "-p",
@@ -206,19 +207,7 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
     https://axidraw.com/doc/py_api tells, or its successor nextdraw (https://bantam.tools/nd_py),
     which runs the models from 8 on as well; that was not tried on a machine. Your settings in
     its configuration are the defaults here, and before them those of [command.axidraw] in
-    ~/.vpype.toml (pen_up, pen_down, model and so on). The models are, with their travel:
-
-    \b
-        1  V2, V3 or SE/A4     299.9 x 217.9 mm
-        2  V3/A3 or SE/A3      430.0 x 296.9 mm
-        3  V3 XLX              594.8 x 217.9 mm
-        4  MiniKit             160.0 x 101.6 mm
-        5  SE/A1               864.1 x 594.1 mm
-        6  SE/A2               594.1 x 432.0 mm
-        7  V3/B6               189.9 x 139.9 mm
-        8  NextDraw 8511       299.9 x 217.9 mm
-        9  NextDraw 1117       430.0 x 296.9 mm
-       10  NextDraw 2234       864.1 x 594.1 mm
+    ~/.vpype.toml (pen_up, pen_down, model and so on).
 
     A drawing without a page size is plotted where it is, on the whole travel. Nothing is cut
     off: a drawing that reaches beyond its page or the travel is refused.
