@@ -24,6 +24,8 @@ from tests.conftest import CommandLine
 CM = 96 / 2.54
 MM = CM / 10
 
+DATA = Path(__file__).parents[1] / "data"
+
 Lines = list[NDArray[np.complex128]]
 
 
@@ -56,14 +58,20 @@ def shape(lines: Sequence[NDArray[np.complex128]]) -> shapely.Geometry:
 
 
 def split(document: vp.Document, drawings: Sequence[Lines]) -> tuple[list[Lines], list[Lines]]:
-    """Split what is on a page into designs and numbers; they come in turns, counted from 1."""
+    """Split what is on a page into designs and numbers; they come in turns, all from 1 on."""
     (layer,) = document.layers.values()
-    lines = iter(layer)
+    lines = list(layer)
     designs, numbers = [], []
-    for i, original in enumerate(drawings, 1):
-        designs.append(list(itertools.islice(lines, len(original))))
-        numbers.append(list(itertools.islice(lines, len(vp.text_line(str(i))))))
-    assert not list(lines)
+    labels = [str(i) for i in range(1, len(drawings) + 1)]
+    for original in drawings:
+        designs.append(lines[: len(original)])
+        lines = lines[len(original) :]
+        texts = {label: list(vp.text_line(label, size=0.42 * CM)) for label in labels}
+        label = next(k for k, text in texts.items() if similar(text, lines[: len(text)], 1e-3))
+        labels.remove(label)
+        numbers.append(lines[: len(texts[label])])
+        lines = lines[len(texts[label]) :]
+    assert not lines
     return designs, numbers
 
 
@@ -135,7 +143,7 @@ def test_designs_follow_each_other_by_shape_not_by_box() -> None:
 
 
 def test_richer_designs_are_larger() -> None:
-    plain, rich = [np.array([0, 1 + 1j])], drawing(3)
+    plain, rich = [np.array([0, 50 + 50j])], drawing(3)
 
     def sizes(vary: float) -> list[float]:
         sheet = execute(
@@ -254,6 +262,59 @@ def test_drawings_of_several_pens_stay_whole() -> None:
         assert shapely.box(*around.bounds).centroid.distance(inside.centroid) < 0.1
         assert around.bounds[2] - around.bounds[0] == pytest.approx(4 * CM, abs=0.1)
         assert inside.bounds[2] - inside.bounds[0] == pytest.approx(2 * CM, abs=0.1)
+
+
+def lengths(sheet: vp.Document) -> list[float]:
+    return sorted(float(np.abs(np.diff(line)).sum()) for line in sheet.layers[1])
+
+
+def test_dots_stay_dots() -> None:
+    """Stippling of a hundred marks of 0.01 mm, as it comes in files."""
+    dots = vp.read_multilayer_svg(str(DATA / "onlydots.svg"), 0.1)
+    sheet = execute("flashsheet -p a4 --no-numbers", dots)
+    assert len(sheet.layers[1]) == 100
+    inked = shape(list(sheet.layers[1])).bounds
+    assert inked[2] - inked[0] > 5 * CM or inked[3] - inked[1] > 5 * CM
+
+
+def test_dots_in_layers_of_their_own_keep_their_size() -> None:
+    sheet = execute(
+        "flashsheet -p a4 --no-numbers", in_layers([[np.array([0, 0.2])], drawing(1)])
+    )
+    assert lengths(sheet)[0] == pytest.approx(0.2)
+
+
+def test_stippling_belongs_to_the_nearest_drawing() -> None:
+    drawn = vp.read_multilayer_svg(str(DATA / "dotwork.svg"), 0.1)
+    circles = sum(np.abs(np.diff(line)).sum() > MM for line in drawn.layers[1])
+    sheet = execute("flashsheet -p a4 --apart 1cm --no-numbers", drawn)
+    assert sum(length > MM for length in lengths(sheet)) == circles
+
+
+def test_numbers_are_read_row_by_row() -> None:
+    drawings = [drawing(seed) for seed in range(9)]
+    sheet = execute("flashsheet -p 30x30cm --vary 0 -s 5cm --columns 3", in_layers(drawings))
+    (layer,) = sheet.layers.values()
+    lines, places = list(layer), {}
+    for i in range(1, 10):
+        text = list(vp.text_line(str(i), size=0.42 * CM))
+        places[i] = next(
+            shape(lines[k : k + len(text)]).centroid
+            for k in range(len(lines))
+            if similar(text, lines[k : k + len(text)], 1e-3)
+        )
+    steps = np.diff([places[i].coords[0] for i in range(1, 10)], axis=0)
+    assert ((steps[:, 0] > 0) | (steps[:, 1] > 0)).all()  # to the right, or down
+    assert (
+        np.diff([np.mean([places[i + k].y for k in (1, 2, 3)]) for i in (0, 3, 6)]) > 0
+    ).all()
+
+
+def test_sizes_in_proportion() -> None:
+    small, large = [np.array([0, 20 + 20j, 20])], [np.array([0, 100 + 100j, 100])]
+    sheet = execute("flashsheet --in-proportion --no-numbers", in_layers([small, large]))
+    one, other = lengths(sheet)
+    assert other / one == pytest.approx(5)
 
 
 # --- lettering -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -26,6 +27,8 @@ from training.data.readers import (
     read_svg,
     simplify,
 )
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def strokes_of(drawing: Drawing) -> list[list[list[int]]]:
@@ -367,6 +370,24 @@ def test_npz_as_python_2_wrote_it(tmp_path: Path) -> None:
     assert [strokes_of(d) for d in drawings] == [[[[0, 255], [128, 0]]]]
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_npz_as_python_3_writes_it_in_any_protocol(tmp_path: Path, protocol: int) -> None:
+    """In protocol 2 bytes are a call of a function that encodes text."""
+    offsets = offsets_of([[[0, 128, 255], [255, 0, 128]]])
+    pickled = pickle.dumps(objects([offsets]), protocol)
+    assert (b"_codecs" in pickled) == (protocol == 2)
+    drawings, skipped = read_all(npz_of(tmp_path / "cat.npz", pickled))
+    assert not skipped
+    assert [strokes_of(d) for d in drawings] == [[[[0, 128, 255], [255, 0, 128]]]]
+
+
+def test_bytes_in_a_pickle_are_latin_1_and_nothing_else(tmp_path: Path) -> None:
+    for arguments in (("x", "idna"), (b"x", "latin1"), ("x", "zlib")):
+        pickled = pickle.dumps(objects([Hostile(codecs.encode, *arguments)]), 2)
+        with pytest.raises(ReaderError):
+            read_all(npz_of(tmp_path / "cat.npz", pickled))
+
+
 class Hostile:
     """Runs a function when unpickled."""
 
@@ -563,6 +584,19 @@ def test_an_svg_of_tu_berlins_layout(tmp_path: Path) -> None:
     assert upper.bounds[::2] == lower.bounds[::2] == (0, 255)
     assert upper.bounds[1] == 0
     assert lower.bounds[3] == pytest.approx(255 * 150 / 740, abs=1)
+
+
+def test_what_lies_off_the_page_is_left_out_and_named(tmp_path: Path) -> None:
+    """A swatch of colour two metres beside the page does not shrink the face on it."""
+    folder = tmp_path / "face"
+    folder.mkdir()
+    path = folder / "swatch.svg"
+    path.write_bytes((DATA / "offpage_swatch.svg").read_bytes())
+    skipped: list[Skipped] = []
+    (drawing,) = read_svg(path, skipped.append)
+    assert len(strokes_of(drawing)) == 4
+    assert np.ptp(drawing.points, axis=0).tolist() == pytest.approx([255, 255], abs=1)
+    assert [(s.where, s.why) for s in skipped] == [("1 line", "off the page")]
 
 
 BAD_SVGS = {

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+from xml.etree import ElementTree
 
 import numpy as np
 import shapely
@@ -160,11 +161,13 @@ def read_svg(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
     """Read an SVG file: one drawing, whose class is the name of the folder that it lies in.
 
     vpype reads it, so everything that has an outline is drawn, in the order of the file, on
-    whatever layer; then it is simplified as Google simplifies Quick, Draw!.
+    whatever layer, but for what lies wholly off the page; then it is simplified as Google
+    simplifies Quick, Draw!.
 
     Args:
         path: A file with lines, curves or shapes in it.
-        report: Called with the file if there is no drawing in it.
+        report: Called with the file if there is no drawing in it, and with what is off the
+            page.
 
     Yields:
         The drawing, if there is one.
@@ -180,12 +183,20 @@ def read_svg(path: Path, report: Report = log_skipped) -> Iterator[Drawing]:
     try:
         if len(content) > LARGEST_SVG:
             raise DatasetError(f"larger than {LARGEST_SVG:,} bytes")
-        drawing = _drawing(simplify(_strokes_from_svg(content)), path.resolve().parent.name)
+        strokes = _strokes_from_svg(content)
+        on = _on_page(strokes, _page(content))
+        if off := len(strokes) - len(on):
+            lines = f"{off} {'line' if off == 1 else 'lines'}"
+            report(Skipped(path, lines, "off the page"))
+        drawing = _drawing(simplify(on), path.resolve().parent.name)
     except DatasetError as error:
         report(Skipped(path, "", str(error)))
     else:
         yield drawing
 
+
+#: What says how large a page is.
+_SIDES = ("width", "height")
 
 #: The formats that can be read, by the end of the file's name.
 READERS = {".ndjson": read_ndjson, ".npz": read_npz, ".svg": read_svg}
@@ -371,6 +382,28 @@ def _strokes_from_svg(content: bytes) -> list[Stroke]:
     return strokes
 
 
+def _page(content: bytes) -> tuple[float, float] | None:
+    """Return width and height of an SVG's page in pixels, if it has one of a certain size."""
+    import vpype  # heavy, and needed here only
+
+    try:
+        _, root = next(ElementTree.iterparse(io.BytesIO(content), events=("start",)))
+        width, height = (vpype.convert_length(root.get(side, "")) for side in _SIDES)
+    except (ElementTree.ParseError, StopIteration, ValueError):
+        return None
+    return (width, height) if min(width, height) > 0 else None
+
+
+def _on_page(strokes: list[Stroke], page: tuple[float, float] | None) -> list[Stroke]:
+    """Return the strokes of which something lies on the page; all, if nothing does."""
+    on = [
+        stroke
+        for stroke in strokes
+        if page and (stroke.max(axis=0) >= 0).all() and (stroke.min(axis=0) <= page).all()
+    ]
+    return on or strokes
+
+
 # --- .npz ---
 
 
@@ -420,12 +453,22 @@ class _Array:
             raise DatasetError("not an array of numbers") from error
 
 
+class _Bytes:
+    """Stands in for ``_codecs.encode``, by which Python 3 writes bytes in old protocols."""
+
+    def __new__(cls, text: Any, encoding: Any) -> Any:
+        if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+            raise _ForeignPickle("its pickle holds more than arrays")
+        return text.encode("latin-1")
+
+
 #: All that a pickle may name; both names of the constructor, in NumPy 1 and in NumPy 2.
 _STAND_INS: dict[tuple[str, str], type] = {
     ("numpy", "dtype"): _Dtype,
     ("numpy", "ndarray"): _Array,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("_codecs", "encode"): _Bytes,
 }
 
 

@@ -17,6 +17,7 @@ from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import PREFIX, page_is_free
 from vpype_sketchformer.commands.support.lettering import SIZE, check, extent, furnish, moved
 from vpype_sketchformer.commands.support.pipeline import PlacedCommand
+from vpype_sketchformer.commands.support.progress import part_of, progress
 from vpype_sketchformer.units import CM
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def _check(call: Call[Memory]) -> None:
             length is None or 0 <= length < math.inf, name, "the length must be 0 or more."
         )
     call.require(0 <= values["vary"] <= 2, "vary", "it is not between 0 and 2.")
+    columns = values["columns"]
+    call.require(columns is None or columns >= 1, "columns", f"{columns} is not at least 1.")
     size = values["size"]
     call.require(
         size is None or 0 < size < math.inf, "size", "the size must be greater than zero."
@@ -114,6 +117,16 @@ def _check(call: Call[Memory]) -> None:
     "(default: 0.5).",
 )
 @click.option(
+    "--in-proportion",
+    is_flag=True,
+    help="Sizes as they were drawn beside each other, instead of `--vary`.",
+)
+@click.option(
+    "--columns",
+    type=vpype_cli.IntegerType(),
+    help="How many designs stand side by side, more or less (default: as there is room).",
+)
+@click.option(
     "--apart",
     type=vpype_cli.LengthType(),
     help="Lines farther apart than this are different designs, whatever their layers "
@@ -145,7 +158,9 @@ def flashsheet(call: Call[Memory], document: vp.Document) -> vp.Document:
     drawing in it that lies apart from the others is (`--apart` says how far, and finds the
     drawings of several layers as well). The designs are scaled, richer ones larger than plain
     ones, and packed on the page by their true shapes, with generous white between them, in
-    rough order. Nothing else is done to their lines.
+    rough order. Nothing else is done to their lines. What is smaller than a pen's width is a
+    dot: it keeps its size and belongs to the nearest drawing. Text beside a drawing stays with
+    it where `--apart` is wider than the space between them. Designs are numbered row by row.
 
     What does not fit goes on to further pages, each on a layer of its own, to be written with
     `forlayer`. A single page keeps the layers of the pipeline apart by their pens: layers of
@@ -192,23 +207,29 @@ def flashsheet(call: Call[Memory], document: vp.Document) -> vp.Document:
 
             vpype read drawings.svg flashsheet --apart 5mm gwrite sheet.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    from vpype_sketchformer.layout.packing import Caption, PackingError, pack
+    from vpype_sketchformer.layout.packing import Caption, PackingError, pack, read
 
     ctx, values = call.ctx, call.values
     page = _page(call, document)
     entries = _entries(ctx, document, values["apart"])
     labels, seed = _labels(entries) if values["numbers"] else ([""] * len(entries), None)
     numbers = [vp.text_line(label, values["font"], SIZE) for label in labels]
+    room = [extent(number) for number in numbers]
+    if all(entry.seed is None for entry in entries):  # which number goes where is not settled
+        room = [(max(w for w, _ in room), max(h for _, h in room))] * len(room)
     furniture, area = furnish(ctx, page, values, seed)
     try:
-        pages = pack(
-            [entry.design for entry in entries],
-            [Caption(*extent(number), CAPTION_DISTANCE) for number in numbers],
-            area,
-            values["gap"],
-            vary=values["vary"],
-            size=values["size"],
-        )
+        with progress(len(entries)) as advance:
+            pages = pack(
+                [entry.design for entry in entries],
+                [Caption(*size, CAPTION_DISTANCE) for size in room],
+                area,
+                values["gap"],
+                vary=None if values["in_proportion"] else values["vary"],
+                size=values["size"],
+                columns=values["columns"],
+                advance=part_of(advance, len(entries)),
+            )
     except PackingError as error:
         raise click.UsageError(
             f"design {error.design + 1} does not fit on the page: choose a larger page, or a "
@@ -216,6 +237,10 @@ def flashsheet(call: Call[Memory], document: vp.Document) -> vp.Document:
             ctx,
         ) from error
 
+    if all(entry.seed is None for entry in entries):  # they are counted as they are read
+        order = [spot.design for spots in pages for spot in read(spots)]
+        counted = dict(zip(order, numbers, strict=True))
+        numbers = [counted[i] for i in range(len(order))]
     old = dict(document.layers)
     document.layers.clear()
     lids = _lids(old, len(pages), by_pen=values["apart"] is None)

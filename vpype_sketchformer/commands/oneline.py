@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,7 @@ import vpype_cli
 
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.pipeline import PlacedCommand
-from vpype_sketchformer.commands.support.progress import progress
+from vpype_sketchformer.commands.support.progress import part_of, progress
 from vpype_sketchformer.units import CM, MM
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
             strokes = [np.column_stack([line.real, line.imag]) for line in layer]
             pen = layer.property(vp.METADATA_FIELD_PEN_WIDTH) or PEN_WIDTH
             limits = Limits(values["tolerance"], values["max_bridge"], pen)
-            step = _part_of(advance, len(layer))
+            step = part_of(advance, len(layer))
             try:
                 results[lid] = unbroken(strokes, limits, smooth=values["smooth"], advance=step)
             except StrokeError as error:
@@ -131,19 +130,6 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
             [path @ [1, 1j] for path in result.paths]
         )
     return document
-
-
-def _part_of(advance: Callable[[int], None], total: int) -> Callable[[float], None]:
-    """Return what turns a share of ``total`` that is done into steps."""
-    done = 0
-
-    def to(share: float) -> None:
-        nonlocal done
-        now = round(share * total)
-        advance(now - done)
-        done = now
-
-    return to
 
 
 def _report(lid: int, before: int, result: Unbroken) -> None:

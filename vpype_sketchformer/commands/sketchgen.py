@@ -177,6 +177,12 @@ def _check(call: Call[_Memory]) -> None:
     help="Draw each sketch in one unbroken line: the same sketch as without, its strokes "
     "joined as `oneline` joins them.",
 )
+@click.option(
+    "--clean/--no-clean",
+    default=False,
+    help="For fine pens: leave out specks and lines that run on top of others, cut ends that "
+    "go a little too far, and lead on those that stop a little short (default: --no-clean).",
+)
 @options.smooth
 @click.option(
     "--layers",
@@ -307,6 +313,8 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
             "page": f"page {i // sheet.cells + 1}",
         }[by]
         lid = first_layer if by == "one" else memory.layer_id(name, document, first_layer)
+        if values["clean"]:
+            sketch = _cleaned(sketch)
         if drawing.one_line:
             placed = sheet.place(_in_one_line(sketch, values["smooth"]), i, smooth=False)
         else:
@@ -324,6 +332,13 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
     if grows and not frame and not keeps_page_size(place):
         extend_page(document, sheet.extent)
     return document
+
+
+def _cleaned(sketch: Sketch) -> Sketch:
+    """Clean a sketch; what that needs is loaded only then."""
+    from vpype_sketchformer.cleaning import clean_sketch
+
+    return clean_sketch(sketch)
 
 
 def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:

@@ -10,6 +10,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from vpype_sketchformer.units import MM
+
 #: A polyline: points x + iy, y down.
 Line = NDArray[np.complex128]
 
@@ -21,8 +23,8 @@ NEARNESS = 0.2
 #: narrower than twice as much are filled.
 OUTLINE = 0.02
 
-#: What is smaller is a dot and has no size, in pixels.
-DOT = 1e-6
+#: What is smaller than a pen's width is a dot: it keeps its size. In pixels.
+DOT = 0.3 * MM
 
 #: Coordinates beyond this are a mistake, and would be lost in rounding, in pixels.
 FARTHEST = 1e9
@@ -34,7 +36,9 @@ class DesignError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A drawing without a place or a size: centred at 0, 1 on its longer side, or a dot.
+    """A drawing without a place or a size: centred at 0, 1 on its longer side.
+
+    A dot has a size of its own.
 
     Attributes:
         lines: The lines, in drawing order.
@@ -72,12 +76,14 @@ class Design:
 
     @cached_property
     def depth(self) -> float:
-        """How far below the centre it reaches."""
+        """How far below the centre it reaches; for a dot in pixels."""
         return max(float(line.imag.max()) for line in self.lines)
 
     @cached_property
     def ink(self) -> float:
-        """The length of all lines."""
+        """The length of all lines; of a dot there is none to speak of."""
+        if not self.size:
+            return 0.0
         return float(sum(np.abs(np.diff(line)).sum() for line in self.lines))
 
 
@@ -97,7 +103,7 @@ def tell_apart(lines: Sequence[Line], apart: float | None = None) -> list[list[i
     Args:
         lines: The lines, at finite places.
         apart: Parts farther apart than this are different drawings. None: than `NEARNESS`
-            says.
+            says. Dots belong to the nearest drawing, however far they are.
 
     Returns:
         The indices of each drawing's lines; drawings and indices in the order of the lines.
@@ -106,8 +112,24 @@ def tell_apart(lines: Sequence[Line], apart: float | None = None) -> list[list[i
     while True:
         merged = _merge(lines, groups, apart)
         if len(merged) == len(groups):
-            return sorted(merged)
+            return sorted(_with_dots(lines, merged))
         groups = merged
+
+
+def _with_dots(lines: Sequence[Line], groups: list[list[int]]) -> list[list[int]]:
+    """Put each dot to the drawing that it is nearest to; dots alone are one drawing."""
+    shapes = np.array([_geometry([lines[i] for i in group]) for group in groups])
+    large = _sizes(shapes) >= DOT
+    if large.all():
+        return groups
+    if not large.any():
+        return [sorted(i for group in groups for i in group)]
+    drawings = [groups[i] for i in np.flatnonzero(large)]
+    dots = np.flatnonzero(~large)
+    of, nearest = shapely.STRtree(shapes[large]).query_nearest(shapes[dots], all_matches=False)
+    for dot, drawing in zip(dots[of].tolist(), nearest.tolist(), strict=True):
+        drawings[drawing] = drawings[drawing] + groups[dot]
+    return [sorted(drawing) for drawing in drawings]
 
 
 def _merge(

@@ -9,7 +9,7 @@ cells that are taken.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +26,7 @@ Size = tuple[float, float]
 #: Left, top, right and bottom of a part of a page.
 Box = tuple[float, float, float, float]
 Cells = NDArray[np.bool_]
-Field = NDArray[np.float64]
+Field = NDArray[np.floating]
 
 #: Cells along the longer side of a page.
 CELLS = 160
@@ -46,8 +46,13 @@ EASE = 0.93
 #: Bounds of a design's size over that of a typical one.
 SMALLEST, LARGEST = 0.6, 1.7
 
-#: How closely the largest size that fits is found, and how long designs seek better places.
+#: How closely the largest size that fits is found, and how long designs seek better places:
+#: so many steps, and fewer where they would be more than so many designs' in all.
 BISECTIONS, ROUNDS = 7, 5
+PATIENCE = 500
+
+#: What is lower by no more than this share of a design's size stands beside it.
+LOWER = 0.6
 
 #: By which power of the distance designs push each other, and how wide the border is that
 #: pushes them back, in cells.
@@ -101,14 +106,18 @@ class Caption:
     distance: float
 
 
-def weights(designs: Sequence[Design], vary: float) -> list[float]:
+def weights(designs: Sequence[Design], vary: float | None) -> list[float]:
     """Return how large designs are beside a typical one.
 
     Args:
         designs: The designs.
         vary: How much their sizes differ: 0 not at all; with 1, twice the ink in proportion
-            to the size is twice the size.
+            to the size is twice the size. None: as they did where they were drawn.
     """
+    if vary is None:
+        drawn = np.array([design.size for design in designs])
+        middle = np.median(drawn[drawn > 0]) if drawn.any() else 1.0
+        return [float(size / middle) if size else 1.0 for size in drawn]
     ink = np.array([design.ink for design in designs])
     typical = np.median(ink[ink > 0]) if ink.any() else 1.0
     return [float(w) for w in np.clip((ink / typical) ** vary, SMALLEST, LARGEST)]
@@ -120,10 +129,12 @@ def pack(
     area: Box,
     gap: float,
     *,
-    vary: float = 0.0,
+    vary: float | None = 0.0,
     size: float | None = None,
+    columns: int | None = None,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> list[list[Spot]]:
-    """Place designs on as few pages as possible, in order, as many on each.
+    """Place designs on as few pages as possible, more or less in order, as many on each.
 
     Args:
         designs: The designs.
@@ -132,6 +143,8 @@ def pack(
         gap: The least distance between designs, lettering included.
         vary: How much their sizes differ, see `weights`.
         size: The longer side of a typical design. None: as large as fits on the pages.
+        columns: How many stand side by side, more or less. None: as the page has room.
+        advance: Called with the share of the work that is done.
 
     Returns:
         For each page, where its designs go, in their order.
@@ -142,13 +155,39 @@ def pack(
     left, top, right, bottom = area
     gap = gap if gap > NEGLIGIBLE else 0.0
     lattice = _Lattice.over((right - left, bottom - top), gap)
-    packer = _Packer(designs, captions, weights(designs, vary), lattice)
+    packer = _Packer(designs, captions, weights(designs, vary), lattice, columns)
     shorter = min(right - left, bottom - top)
     least = size or min(LEAST, LEAST_SHARE * shorter)
-    pages, layout = packer.fewest_pages(least)
+    pages, layout = packer.fewest_pages(least, lambda share: advance(0.5 * share))
     if size is None:
-        layout = packer.enlarge(pages, layout, least, max(least, MOST_SHARE * shorter))
-    return [packer.spots(chunk, complex(left, top)) for chunk in layout]
+        most = max(least, MOST_SHARE * shorter)
+        layout = packer.enlarge(
+            pages, layout, least, most, lambda share: advance(0.5 + 0.3 * share)
+        )
+    spots = []
+    for i, chunk in enumerate(layout):
+        spots.append(packer.spots(chunk, complex(left, top)))
+        advance(0.8 + 0.2 * (i + 1) / len(layout))
+    return spots
+
+
+def read(spots: Sequence[Spot]) -> list[Spot]:
+    """Put places in the order of reading: row by row, each from left to right.
+
+    To the row of the highest place belongs what has its middle hardly lower.
+    """
+    left = sorted(spots, key=lambda spot: (spot.place.imag, spot.place.real))
+    order: list[Spot] = []
+    while left:
+        first = left[0]
+        row = [
+            spot
+            for spot in left
+            if spot.place.imag - first.place.imag <= LOWER * min(first.size, spot.size)
+        ]
+        order += sorted(row, key=lambda spot: spot.place.real)
+        left = [spot for spot in left if spot not in row]
+    return order
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,19 +269,23 @@ class _Packer:
         captions: Sequence[Caption],
         weights: Sequence[float],
         lattice: _Lattice,
+        columns: int | None,
     ) -> None:
         self.designs = designs
         self.captions = captions
         self.weights = weights
         self.lattice = lattice
+        self.columns = columns
 
-    def fewest_pages(self, size: float) -> tuple[int, list[_Chunk]]:
+    def fewest_pages(
+        self, size: float, advance: Callable[[float], None]
+    ) -> tuple[int, list[_Chunk]]:
         """Return the least number of pages at a size, and where the designs go.
 
         Raises:
             PackingError: A design does not fit on a page.
         """
-        footprints = self._footprints(size)
+        footprints = self._footprints(size, advance)
         for i, footprint in enumerate(footprints):
             if any(
                 f > n for f, n in zip(footprint.cells.shape, self.lattice.shape, strict=True)
@@ -257,10 +300,19 @@ class _Packer:
         return len(footprints), alone
 
     def enlarge(
-        self, pages: int, layout: list[_Chunk], least: float, most: float
+        self,
+        pages: int,
+        layout: list[_Chunk],
+        least: float,
+        most: float,
+        advance: Callable[[float], None],
     ) -> list[_Chunk]:
         """Return the layout of the largest size that fits on so many pages, with some ease."""
-        for _ in range(BISECTIONS):
+        steps = min(BISECTIONS, PATIENCE // len(self.designs))
+        if not steps:
+            return layout
+        for step in range(steps):
+            advance(step / steps)
             size = (least + most) / 2
             larger = self._lay_out(pages, size, self._footprints(size))
             if larger:
@@ -274,7 +326,8 @@ class _Packer:
         """Return where designs go, apart from each other, from a corner of the page on."""
         wide, high = self.lattice.cell
         corner -= complex(self.lattice.gap, self.lattice.gap) / 2
-        corners = _spread(self.lattice.shape, chunk.footprints, chunk.corners)
+        rounds = min(ROUNDS, PATIENCE // len(self.designs))
+        corners = _spread(self.lattice.shape, chunk.footprints, chunk.corners, rounds)
         spots = []
         for i, (row, column) in enumerate(corners):
             design = chunk.first + i
@@ -292,19 +345,23 @@ class _Packer:
         chunks = []
         for first, end in pairwise(bounds):
             part = footprints[first:end]
-            corners = _place(self.lattice.shape, part)
+            corners = _place(self.lattice.shape, part, self.columns)
             if corners is None:
                 return None
             chunks.append(_Chunk(first, size, tuple(part), tuple(corners)))
         return chunks
 
-    def _footprints(self, size: float) -> list[_Footprint]:
-        return [
-            self.lattice.footprint(_shape(design, size * weight, caption))
-            for design, weight, caption in zip(
-                self.designs, self.weights, self.captions, strict=True
-            )
-        ]
+    def _footprints(
+        self, size: float, advance: Callable[[float], None] = lambda share: None
+    ) -> list[_Footprint]:
+        footprints = []
+        for design, weight, caption in zip(
+            self.designs, self.weights, self.captions, strict=True
+        ):
+            shape = _shape(design, size * weight, caption)
+            footprints.append(self.lattice.footprint(shape))
+            advance(len(footprints) / len(self.designs))
+        return footprints
 
 
 def _shape(design: Design, size: float, caption: Caption) -> shapely.Geometry:
@@ -321,11 +378,11 @@ def _shape(design: Design, size: float, caption: Caption) -> shapely.Geometry:
 
 def _caption_top(design: Design, size: float, caption: Caption) -> float:
     """Return how far below the centre of a design its caption begins."""
-    return design.depth * size + caption.distance
+    return design.depth * (size if design.size else 1.0) + caption.distance
 
 
 def _place(
-    shape: tuple[int, int], footprints: Sequence[_Footprint]
+    shape: tuple[int, int], footprints: Sequence[_Footprint], columns: int | None
 ) -> list[tuple[int, int]] | None:
     """Find places in reading order, more or less: the largest designs choose first.
 
@@ -334,12 +391,12 @@ def _place(
     """
     if sum(int(f.cells.sum()) for f in footprints) > math.prod(shape):
         return None
-    wishes = _rows(shape, footprints)
+    wishes = _rows(shape, footprints, columns)
     taken = np.zeros(shape, bool)
     corners: list[tuple[int, int]] = [(0, 0)] * len(footprints)
     for i in sorted(range(len(footprints)), key=lambda i: -int(footprints[i].cells.sum())):
         cells = footprints[i].cells
-        free = _correlate(taken.astype(float), cells) < 0.5
+        free = _correlate(taken.astype(np.float32), cells) < 0.5
         if not free.any():
             return None
         row, column = np.ogrid[: free.shape[0], : free.shape[1]]
@@ -352,7 +409,7 @@ def _place(
 
 
 def _rows(
-    shape: tuple[int, int], footprints: Sequence[_Footprint]
+    shape: tuple[int, int], footprints: Sequence[_Footprint], columns: int | None
 ) -> list[tuple[float, float]]:
     """Return where the middles of designs would be, set in rows like words in a text."""
     count = len(footprints)
@@ -361,6 +418,8 @@ def _rows(
     proportion = shape[0] / shape[1] * np.mean(widths) / np.mean(heights)
     rows = min(count, max(1, round(math.sqrt(count * proportion))))
     bounds = [round(i * count / rows) for i in range(rows + 1)]
+    if columns:
+        bounds = [*range(0, count, columns), count]
     tall = [max(heights[first:end]) for first, end in pairwise(bounds)]
     wishes = []
     top = 0.0
@@ -379,6 +438,7 @@ def _spread(
     shape: tuple[int, int],
     footprints: Sequence[_Footprint],
     corners: Sequence[tuple[int, int]],
+    rounds: int,
 ) -> list[tuple[int, int]]:
     """Move designs, one after the other, to where others and the border push them least."""
     corners = list(corners)
@@ -386,12 +446,12 @@ def _spread(
     for corner, footprint in zip(corners, footprints, strict=True):
         _stamp(taken, corner, footprint.cells, True)
     push = _Push.on(shape)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         before = list(corners)
         for i, footprint in enumerate(footprints):
             cells = footprint.cells
             _stamp(taken, corners[i], cells, False)
-            free = _correlate(taken.astype(float), cells) < 0.5
+            free = _correlate(taken.astype(np.float32), cells) < 0.5
             row, column = np.ogrid[: free.shape[0], : free.shape[1]]
             far = np.hypot(row - corners[i][0], column - corners[i][1]) > max(cells.shape)
             crowd = _correlate(push.by(taken), cells)
@@ -439,7 +499,7 @@ def _stamp(taken: Cells, corner: tuple[int, int], cells: Cells, value: bool) -> 
 def _correlate(field: Field, cells: Cells) -> Field:
     """Sum a field over a footprint, wherever that can lie inside of the field."""
     shape = [fft.next_fast_len(n, real=True) for n in field.shape]
-    spectrum = fft.rfft2(field, shape) * np.conj(fft.rfft2(cells.astype(float), shape))
+    spectrum = fft.rfft2(field, shape) * np.conj(fft.rfft2(cells.astype(field.dtype), shape))
     rows, columns = (n - m + 1 for n, m in zip(field.shape, cells.shape, strict=True))
     return fft.irfft2(spectrum, shape)[: max(0, rows), : max(0, columns)]
 

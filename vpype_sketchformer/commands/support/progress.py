@@ -38,3 +38,16 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
 
     with contextlib.ExitStack() as stack:
         yield advance
+
+
+def part_of(advance: Callable[[int], None], total: int) -> Callable[[float], None]:
+    """Return what is told the share of ``total`` things that is done, for a bar."""
+    done = 0
+
+    def to(share: float) -> None:
+        nonlocal done
+        now = round(share * total)
+        advance(now - done)
+        done = now
+
+    return to

@@ -1,0 +1,78 @@
+"""Cleaning strokes for a pen, against shapely."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vpype_sketchformer.cleaning import clean
+
+Stroke = np.ndarray
+
+
+def line(*points: tuple[float, float]) -> Stroke:
+    return np.array(points, float)
+
+
+def ink(strokes: list[Stroke]) -> shapely.Geometry:
+    return shapely.union_all([shapely.LineString(s) for s in strokes if len(s) > 1])
+
+
+ROAD = line((0, 0), (100, 0))
+
+
+def test_specks_go_but_not_the_last_of_them() -> None:
+    speck = line((50, 9), (50.3, 9.2))
+    assert len(clean([ROAD, speck], 1)) == 1
+    assert len(clean([ROAD, line((50, 9), (55, 9))], 1, least=6)) == 1
+    assert len(clean([speck], 1)) == 1
+
+
+def test_what_is_drawn_twice_is_drawn_once() -> None:
+    (only,) = clean([ROAD, line((10, 0.4), (90, 0.4))], 1)
+    assert only.tolist() == ROAD.tolist()
+    there_and_back = line((0, 0), (100, 0), (0, 0.3))
+    assert ink(clean([there_and_back], 1)).length < 105
+
+
+def test_crossings_and_neighbours_stay() -> None:
+    strokes = [ROAD, line((50, 50), (50, -50)), line((0, 1.5), (100, 1.5))]
+    after = clean(strokes, 1)
+    assert [s.tolist() for s in after] == [s.tolist() for s in strokes]
+
+
+def test_ends_meet_the_line_that_they_were_meant_to_meet() -> None:
+    for height in (-0.8, 0.8):
+        _, after = clean([ROAD, line((50, 50), (50, height))], 1)
+        assert after[-1] == pytest.approx([50, 0])
+    far = line((50, 50), (50, 3))
+    assert clean([ROAD, far], 1)[1].tolist() == far.tolist()
+    assert clean([ROAD, far], 1, reach=4)[1][-1] == pytest.approx([50, 0])
+
+
+def test_a_ring_is_closed() -> None:
+    t = np.linspace(0, 2 * np.pi - 0.03, 200)
+    (after,) = clean([30 * np.column_stack([np.cos(t), np.sin(t)])], 1)
+    assert np.hypot(*(after[0] - after[-1])) < 1e-9
+
+
+strokes_of = st.lists(
+    st.lists(
+        st.tuples(st.floats(0, 100), st.floats(0, 100)).map(tuple), min_size=1, max_size=6
+    ).map(lambda points: np.array(points, float)),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(strokes_of)
+def test_no_place_is_left_white_and_none_new_is_inked(strokes: list[Stroke]) -> None:
+    """But for specks and tails, whatever is inked was, and is again."""
+    before, after = ink(strokes), ink(clean(strokes, 1))
+    assert not shapely.difference(after, shapely.buffer(before, 1 + 1e-6)).length > 0
+    lost = shapely.difference(before, shapely.buffer(after, 1.1))
+    assert all(part.length < 4 for part in shapely.get_parts(lost))

@@ -1,0 +1,198 @@
+"""Cleaning strokes for a pen: no specks, no smears, ends that meet.
+
+A pen has a width. What is shorter becomes a blot, lines that run on top of each other become
+a smear, and an end that stops just short of a line, or goes just beyond it, looks like a slip.
+No line is moved: some are cut, and some led on straight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from vpype_sketchformer.oneline.graph import stations, stretch
+from vpype_sketchformer.sketch import Sketch
+
+#: Shares of a sketch's size: a pen of 0.3 mm in a sketch of 4 cm, the shortest stroke, and how
+#: far ends are from what they were meant to meet.
+PEN, LEAST, REACH = 0.3 / 40, 1 / 40, 0.7 / 40
+
+Points = NDArray[np.float64]
+
+#: Lines nearer than this share of the pen's width are on top of each other.
+DOUBLE = 0.75
+
+#: Lines that run beside each other for so many widths of the pen are one; less is a crossing.
+RUN = 8.0
+
+#: Lines are looked at from places so many widths of the pen apart.
+STEP = 0.5
+
+#: Nearer than this share of the pen's width, ends touch already.
+TOUCHING = 0.1
+
+
+def clean_sketch(sketch: Sketch) -> Sketch:
+    """Clean a sketch as a fine pen needs it, the same at all sizes."""
+    if not sketch.strokes:
+        return sketch
+    left, top, right, bottom = sketch.bounds
+    size = max(right - left, bottom - top)
+    if not size:
+        return sketch
+    strokes = clean(sketch.strokes, PEN * size, least=LEAST * size, reach=REACH * size)
+    return replace(sketch, strokes=tuple(strokes))
+
+
+def clean(
+    strokes: Sequence[Points],
+    pen: float,
+    *,
+    least: float | None = None,
+    reach: float | None = None,
+) -> list[Points]:
+    """Clean strokes.
+
+    Args:
+        strokes: Polylines, (k, 2) each, k >= 1, in drawing order.
+        pen: The pen's width, greater than 0.
+        least: Shorter strokes go, unless there would be none left. None: the pen's width.
+        reach: Ends that stop short of other lines by this much are led on to them, and cut
+            back where they go beyond them by no more. None: the pen's width.
+
+    Returns:
+        The strokes that are left, in the same order; one that ran over others may have become
+        several.
+    """
+    least = pen if least is None else least
+    reach = pen if reach is None else reach
+    long = [stroke for stroke in strokes if _length(stroke) >= least]
+    if not long:
+        return list(strokes)
+    single = [part for part in _without_doubles(long, pen) if _length(part) >= least]
+    return _with_ends(single, pen, reach)
+
+
+def _length(stroke: Points) -> float:
+    return float(np.hypot(*np.diff(stroke, axis=0).T).sum())
+
+
+# --- doubles ---------------------------------------------------------------------------------
+
+
+class _Inked:
+    """Places where there is ink already, found by the cell that they lie in."""
+
+    def __init__(self, pen: float) -> None:
+        self.pen = pen
+        self.cells: dict[tuple[int, int], list[tuple[float, float, int, float]]] = {}
+
+    def _cell(self, x: float, y: float) -> tuple[int, int]:
+        return int(x // self.pen), int(y // self.pen)
+
+    def add(self, x: float, y: float, stroke: int, along: float) -> None:
+        """Note a place, and how far along which stroke it is."""
+        self.cells.setdefault(self._cell(x, y), []).append((x, y, stroke, along))
+
+    def near(self, x: float, y: float, stroke: int, along: float) -> bool:
+        """Tell whether there is ink within a pen's width that is not the line's own course."""
+        column, row = self._cell(x, y)
+        for i in (column - 1, column, column + 1):
+            for j in (row - 1, row, row + 1):
+                for a, b, other, there in self.cells.get((i, j), ()):
+                    if (other != stroke or along - there > RUN * self.pen / 2) and (
+                        (a - x) ** 2 + (b - y) ** 2 <= (DOUBLE * self.pen) ** 2
+                    ):
+                        return True
+        return False
+
+
+def _without_doubles(strokes: Sequence[Points], pen: float) -> Iterator[Points]:
+    """Yield what of strokes does not run along ink that was there before."""
+    inked = _Inked(pen)
+    for number, stroke in enumerate(strokes):
+        along = stations(stroke)
+        count = max(2, int(np.ceil(along[-1] / (STEP * pen))) + 1)
+        at = np.linspace(0, along[-1], count)
+        places = np.column_stack([np.interp(at, along, side) for side in stroke.T])
+        gone = np.zeros(count, bool)
+        waiting: list[int] = []
+        for i, ((x, y), there) in enumerate(zip(places.tolist(), at.tolist(), strict=True)):
+            if inked.near(x, y, number, there):
+                waiting.append(i)
+                if i < count - 1:
+                    continue
+            run = at[waiting[-1]] - at[waiting[0]] if waiting else 0.0
+            if waiting and (run >= RUN * pen or len(waiting) == count):
+                gone[waiting] = True
+            for k in [k for k in waiting if not gone[k]] + [i] * (i not in waiting):
+                inked.add(*places[k].tolist(), number, float(at[k]))
+            waiting = []
+        yield from _pieces(stroke, along, at, gone)
+
+
+def _pieces(
+    stroke: Points, along: Points, at: Points, gone: NDArray[np.bool_]
+) -> list[Points]:
+    """Return the stretches of a stroke that are not gone, with their own points."""
+    if not gone.any():
+        return [stroke]
+    pieces = []
+    kept = np.flatnonzero(~gone)
+    for run in np.split(kept, np.flatnonzero(np.diff(kept) > 1) + 1):
+        if len(run) > 1:
+            pieces.append(stretch(stroke, float(at[run[0]]), float(at[run[-1]]), along))
+    return pieces
+
+
+# --- ends ------------------------------------------------------------------------------------
+
+
+def _with_ends(strokes: Sequence[Points], pen: float, reach: float) -> list[Points]:
+    """Cut ends that go a little too far, and lead on those that stop a little short."""
+    result = [np.asarray(stroke, np.float64) for stroke in strokes]
+    for i in range(len(result)):
+        for side in (0, -1):
+            stroke = result[i][:: 1 if side else -1]  # the end in question last
+            if len(stroke) < 2:
+                continue
+            others = [line for k, line in enumerate(result) if k != i and len(line) > 1]
+            end = _mended(stroke, others, pen, reach)
+            result[i] = end[:: 1 if side else -1]
+    return result
+
+
+def _mended(stroke: Points, others: Sequence[Points], pen: float, reach: float) -> Points:
+    """Return a stroke with its last end mended."""
+    along = stations(stroke)
+    length = float(along[-1])
+    far = max(length - 3 * reach, length / 2)  # the line's own course from here on is no goal
+    body = stretch(stroke, 0.0, far, along)
+    whole, tail = (
+        shapely.linestrings(part) for part in (stroke, stretch(stroke, far, length))
+    )
+    around = shapely.union_all([shapely.linestrings(line) for line in others])
+    crossings = shapely.get_coordinates(shapely.intersection(tail, around))
+    if len(crossings):
+        last = float(np.max(shapely.line_locate_point(whole, shapely.points(crossings))))
+        if length - last <= reach:
+            return (
+                stretch(stroke, 0.0, last, along) if length - last > TOUCHING * pen else stroke
+            )
+    tip = shapely.points(stroke[-1])
+    ink = shapely.union(around, shapely.linestrings(body))
+    gap = float(shapely.distance(tip, ink))
+    if not TOUCHING * pen < gap <= reach:
+        return stroke
+    ends = np.array([stroke[0], *(line[k] for line in others for k in (0, -1))])
+    distances = np.hypot(*(ends - stroke[-1]).T)
+    nearest = int(np.argmin(distances))
+    if distances[nearest] <= min(reach, 1.5 * gap):  # end to end rather than to the side
+        goal = ends[nearest]
+    else:
+        goal = shapely.get_coordinates(shapely.shortest_line(tip, ink))[-1]
+    return np.concatenate([stroke, [goal]])
