@@ -32,6 +32,9 @@ RUN = 8.0
 #: Lines are looked at from places so many widths of the pen apart.
 STEP = 0.5
 
+#: An end is led on if that turns it by less than 60 degrees: lines side by side stay apart.
+STRAIGHT = 0.5
+
 #: Nearer than this share of the pen's width, ends touch already.
 TOUCHING = 0.1
 
@@ -130,7 +133,7 @@ def _without_doubles(strokes: Sequence[Points], pen: float) -> Iterator[Points]:
             if waiting and (run >= RUN * pen or len(waiting) == count):
                 gone[waiting] = True
             for k in [k for k in waiting if not gone[k]] + [i] * (i not in waiting):
-                inked.add(*places[k].tolist(), number, float(at[k]))
+                inked.add(float(places[k, 0]), float(places[k, 1]), number, float(at[k]))
             waiting = []
         yield from _pieces(stroke, along, at, gone)
 
@@ -195,4 +198,8 @@ def _mended(stroke: Points, others: Sequence[Points], pen: float, reach: float) 
         goal = ends[nearest]
     else:
         goal = shapely.get_coordinates(shapely.shortest_line(tip, ink))[-1]
+    heading = stroke[-1] - stretch(stroke, max(0.0, length - 2 * reach), length, along)[0]
+    ahead = float(heading @ (goal - stroke[-1]))
+    if ahead < STRAIGHT * np.hypot(*heading) * np.hypot(*(goal - stroke[-1])):
+        return stroke
     return np.concatenate([stroke, [goal]])
