@@ -24,9 +24,9 @@ MOVED = 3
 #: Stretches of the way longer than this are not turned round: that takes long, gains little.
 TURNED = 2000
 
-#: So often some of so many lines that follow each other change places. Where there are more
-#: than so many in all, that helps little.
-SHAKES, SHAKEN, FEW = 1500, 50, 1000
+#: So often at most, and for each line, some of so many lines that follow each other change
+#: places. Where there are more than so many in all, that helps little.
+SHAKES, SHAKES_EACH, SHAKEN, FEW = 1500, 20, 50, 1000
 
 #: What two lengths must differ by, over the extent of the lines, for one to be shorter.
 SLACK = 1e-9
@@ -150,7 +150,8 @@ class _Way:
         """
         lines = len(self.order) // 2
         generator = np.random.default_rng(0)
-        for i in range(SHAKES if 4 < lines <= FEW else 0):
+        shakes = min(SHAKES, SHAKES_EACH * lines) if 4 < lines <= FEW else 0
+        for i in range(shakes):
             self.before.clear()
             count = min(lines - 1, SHAKEN)
             first = int(generator.integers(lines - count + 1))
@@ -166,7 +167,7 @@ class _Way:
             if self.improve(near, lambda share: None) <= lost:
                 self._undo()
             if i % 64 == 0:
-                advance(i / SHAKES)
+                advance(i / shakes)
 
     def _around(self, *places: int) -> float:
         """Return the length of the links before some places."""
