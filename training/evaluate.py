@@ -10,13 +10,14 @@ and of the five worst. For a run of the seed's recipe, give its state.pt.
 samples: sketches of each class beside as many real drawings: the share that ends by itself at
 the first try ("ended"), and with those that were drawn again ("redrawn"); judged by the
 networks of training.judge: how often they name the class (beside it the same for real
-drawings: the ceiling); Fréchet and kernel distance of what each judge sees, precision and
-recall; the spread within a class, real = 1, of what the raster judge sees ("variety") and of
-blurred pictures of 16 x 16 ("of shapes"), and how many are nearer to another of their class
-than all but 5 % of real drawings are ("twins"); distance of strokes, points, ink and aspect
-from the real drawings', in their standard deviations. "real" are real drawings against others.
-Mean and standard deviation over the seeds, each of which chooses other real drawings. Then the
-classes that are recognised least, measured by their real drawings.
+drawings: the ceiling); Fréchet and kernel distance of what each judge sees, precision, density
+(as precision, but not deceived by one stray drawing; about 1) and recall; the spread within a
+class, real = 1, of what the raster judge sees ("variety") and of blurred pictures of 16 x 16
+("of shapes"), and how many are nearer to another of their class than all but 5 % of real
+drawings are ("twins"); distance of strokes, points, ink and aspect from the real drawings', in
+their standard deviations. "real" are real drawings against others. Mean and standard deviation
+over the seeds, each of which chooses other real drawings. Then the classes that are recognised
+least, measured by their real drawings.
 
 copying: whether samples are copies. Each is held against all drawings of its class, by the
 pen's way, mirrored ones too, and by what the raster judge sees, if it knows the classes: how
@@ -161,7 +162,10 @@ def show_likelihood(
     if not len(held):
         raise Refusal(f"no {split} drawings of up to {longest} points to measure with.")
     rows = likelihood(network, dataset, held).rows()
-    show(f"{name}: nats per point", [(label, figures, None) for label, figures in rows])
+    show(
+        f"{Path(name).stem}: nats per point",
+        [(label, figures, None) for label, figures in rows],
+    )
     return dict(rows)
 
 

@@ -186,6 +186,7 @@ def _distances(kind: str, seen: NDArray[np.float32], real: NDArray[np.float32]) 
     figures = {
         f"{kind} KID x1000": 1000.0 * metrics.kernel_distance(seen, real),
         f"{kind} precision": precision,
+        f"{kind} density": metrics.density(real, seen),
         f"{kind} recall": recall,
     }
     if min(len(seen), len(real)) >= metrics.FEWEST * seen.shape[1]:
