@@ -608,3 +608,18 @@ def test_trace_and_png(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) ->
     assert not page.all("#trace")
     page.done()
     assert len(pad.result().layers) == 1
+
+
+def test_join(browser: webdriver.Chrome, tiny: Path) -> None:
+    """Two strokes become one line, and two again."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw([(100, 100), (200, 100)])
+    page.draw([(250, 100), (250, 200)])
+    two = page.strokes()
+    page.keys("j")
+    page.wait(lambda: len(page.strokes()) == 1)
+    page.control("z")
+    assert page.strokes() == two
+    page.done()
+    pad.result()

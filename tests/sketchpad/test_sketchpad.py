@@ -668,6 +668,20 @@ def test_full_disk(address: str, tmp_path: Path) -> None:
     assert len(list((tmp_path / "data").rglob("*.json"))) == 1
 
 
+def test_one_unbroken_line(address: str) -> None:
+    """A drawing is joined to one line that goes over all of its ink, and not far beyond."""
+    client = Client(address)
+    bar = np.add(LINE, (60, 0))
+    client.put(s1=stroke(CIRCLE), s2=stroke(LINE), s3=stroke(bar))
+    client.say({"type": "join", "drawing": 1})
+    [points] = client.hear("joined")["strokes"]
+    line = shapely.LineString(np.reshape(points, (-1, 2)))
+    for part in (CIRCLE, LINE, bar):
+        assert shapely.LineString(part).within(line.buffer(3))
+    hull = shapely.MultiLineString([CIRCLE, LINE, bar]).convex_hull
+    assert line.within(hull.buffer(10))
+
+
 # Files
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from threading import Event
 from typing import Any
 
 from vpype_sketchformer.model.completion import CompletionError
+from vpype_sketchformer.oneline import Limits, unbroken
 from vpype_sketchformer.sketchpad.keeping import Kept, Shelf, as_text
 from vpype_sketchformer.sketchpad.pad import (
     PENS,
@@ -155,6 +157,8 @@ class Session:
             self._change(message)
         elif kind == "suggest":
             self._suggest(message)
+        elif kind == "join":
+            self._join(message)
         elif kind == "hush":
             self._cancel.set()
         elif kind == "page":
@@ -217,6 +221,21 @@ class Session:
         arguments = drawing, strokes, self.pad.size, wish, others
         job = self._thread.submit(self._draw_on, request, cancel, *arguments)
         job.add_done_callback(_report)
+
+    def _join(self, message: Mapping[str, Any]) -> None:
+        """Make one unbroken line of a drawing; the page decides what becomes of it."""
+        drawing = as_count(message.get("drawing"))
+        strokes = self.pad.drawing(drawing)
+        self._cancel.set()
+
+        def join() -> None:
+            limits = Limits(max_bridge=math.inf)
+            paths = unbroken(strokes, limits, smooth=True).paths
+            lines = [flat(path) for path in paths if len(path) > 1]
+            message = {"type": "joined", "drawing": drawing, "strokes": lines}
+            self._loop.call_soon_threadsafe(self._pass_on, message)
+
+        self._thread.submit(join).add_done_callback(_report)
 
     def _draw_on(
         self,

@@ -195,6 +195,26 @@ function travel(step) {
   if (!companion.recall(wanted())) refresh();
 }
 
+// Ask for one unbroken line in the place of the drawing.
+let joining = null;
+function join() {
+  find("more-dialog").close();
+  if (!pad.of(pad.drawing).length) return;
+  if (!wire.isOpen) { notify("The connection to vpype is lost. Try again when it is back."); return; }
+  flush();
+  companion.hush();
+  joining = wanted();
+  wire.say({ type: "join", drawing: pad.drawing });
+}
+wire.addEventListener("joined", ({ detail: { drawing, strokes } }) => {
+  const now = pad.of(drawing), before = joining?.strokes ?? [];
+  joining = null;
+  if (!strokes.length || now.length !== before.length || now.some(([, s], i) => s !== before[i])) return;
+  pad.replace(drawing, strokes);
+  say("The drawing is one line now. Undo brings it back as it was.");
+});
+find("join").onclick = join;
+
 function newDrawing() {
   if (!pad.of(pad.drawing).length) return;
   pad.drawing = Math.max(...pad.drawings) + 1;
@@ -289,6 +309,7 @@ const KEYS = [
   [["+", "−", "0"], "larger, smaller, the whole sheet", /^[-+=0]$/, ({ key }) => zoom(key)],
   [["Space drag"], "move the view; the wheel and two fingers zoom"],
   [["M"], "move, scale and turn", "m", () => tools.use("move")],
+  [["J"], "make one unbroken line of the drawing", "j", join],
   [["N"], "begin another drawing", "n", newDrawing],
   [["[", "]"], "go to another drawing", /^[[\]]$/, ({ key }) => step(key === "[" ? -1 : 1)],
   [["Ctrl Z"], "undo"],
@@ -337,7 +358,7 @@ addEventListener("blur", () => { tools.panned = true; hold(false); });
 function zoom(key) {
   if (key === "0") paper.showAll(); else paper.zoomBy(key === "-" ? 1 / 1.25 : 1.25);
 }
-find("pen").onchange = ({ target }) => { pad.pen = target.value; find("paper").focus(); };
+find("pen").onchange = ({ target }) => { pad.pen = target.value; };
 find("smaller").onclick = () => zoom("-");
 find("larger").onclick = () => zoom("+");
 find("whole").onclick = () => zoom("0");

@@ -57,6 +57,13 @@ export class Pad extends EventTarget {
       [this.#next++, { ...stroke, drawing: this.drawing, points: stroke.points.map(round) }])));
   }
 
+  // Put other lines in the place of a drawing.
+  replace(drawing, lines) {
+    const old = this.of(drawing), [, { by, pen }] = old.at(-1);
+    this.change(new Map([...old.map(([id]) => [id, null]), ...lines.map(points =>
+      [this.#next++, { drawing, by, points: points.map(round), pen }])]));
+  }
+
   // Put strokes, null for those that go. One step to undo, together with the last if it goes
   // on with that.
   change(after, goesOn = false) {
