@@ -173,7 +173,7 @@ tools.addEventListener("begin", () => {
 });
 tools.addEventListener("drawing", () => { showSubject(); refresh(); });
 tools.addEventListener("tool", () => {
-  for (const button of document.querySelectorAll("[data-tool]"))
+  for (const button of document.querySelectorAll("button[data-tool]"))
     button.setAttribute("aria-pressed", button.dataset.tool === tools.name);
 });
 tools.addEventListener("stroke", () => { learnt("draw"); refresh(); });
@@ -282,7 +282,7 @@ find("forget").onclick = () => setLabel("");
 
 // ----- Buttons and keys ----------------------------------------------------------------------
 
-for (const button of document.querySelectorAll("[data-tool]"))
+for (const button of document.querySelectorAll("button[data-tool]"))
   button.onclick = () => tools.use(button.dataset.tool);
 find("undo").onclick = () => travel("undo");
 find("redo").onclick = () => travel("redo");
