@@ -196,7 +196,7 @@ def test_keyboard_alone(browser: webdriver.Chrome, tiny: Path) -> None:
     page.keys(".", *[Keys.ARROW_RIGHT] * 5, *[Keys.ARROW_DOWN] * 5, ".")
     assert page.strokes() == [[300, 300, 340, 300, 340, 340]]
     page.suggested()
-    page.keys("c", "cat", Keys.ENTER, Keys.ESCAPE)
+    page.keys("c", "cat", Keys.ENTER)
     page.wait(lambda: page.all(".thumbnail[aria-label*=cat]"))
     page.suggested()
     page.keys(Keys.ENTER)
