@@ -79,7 +79,7 @@ def pictures(dataset: Dataset, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
     return result
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two convolutions beside a short cut (He et al. 2016); the first may halve the size."""
 
     def __init__(self, inner: int, outer: int) -> None:
@@ -91,6 +91,7 @@ class _Residual(nn.Module):
         self.short = nn.Conv2d(inner, outer, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Run on (n, inner, height, width)."""
         inside = F.relu(self.first_norm(self.first(x)))
         return F.relu(self.second_norm(self.second(inside)) + self.short(x))
 
@@ -106,7 +107,7 @@ class RasterJudge(nn.Module):
         self.stem = nn.Conv2d(1, 32, 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(32)
         self.stages = nn.Sequential(
-            _Residual(32, 32), _Residual(32, 64), _Residual(64, 128), _Residual(128, 256)
+            Residual(32, 32), Residual(32, 64), Residual(64, 128), Residual(128, 256)
         )
         self.answer = nn.Linear(256, classes)
 
@@ -187,14 +188,14 @@ def look(
 
 
 def named(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], top: int
+    logits: NDArray[np.floating], labels: NDArray[np.int64], top: int
 ) -> NDArray[np.bool_]:
     """Tell which drawings have their class among the ``top`` answers; see ``accuracy``."""
     true = np.take_along_axis(logits, labels[:, None], axis=1)
     return (logits > true).sum(axis=1) < top
 
 
-def accuracy(logits: NDArray[np.float32], labels: NDArray[np.int64], top: int) -> float:
+def accuracy(logits: NDArray[np.floating], labels: NDArray[np.int64], top: int) -> float:
     """Share of drawings whose class is among the ``top`` answers, mean of the classes' means.
 
     Args:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from training import FiniteRange, Refusal, help_from
 from training.data import dataset as datasets
 from training.data.dataset import Dataset, DatasetError
-from training.judge import LONGEST, RasterJudge, fit, look
+from training.judge import LONGEST, RasterJudge, fit, look, save
 from vpype_sketchformer.model.transformer import BEST_QUALITY
 
 
@@ -35,12 +35,15 @@ def halves(indices: NDArray[np.int64]) -> NDArray[np.bool_]:
     return (indices * 2654435761 >> 7) % 2 == 1
 
 
-def cross_fitted(dataset: Dataset, passes: float) -> NDArray[np.float32]:
+def cross_fitted(
+    dataset: Dataset, passes: float, keep: Path | None = None
+) -> NDArray[np.float32]:
     """Let judges name the training drawings that they did not learn from.
 
     Args:
         dataset: The drawings.
         passes: How often each judge sees its half.
+        keep: A folder to keep the judges in.
 
     Returns:
         Log-probability of each drawing's class, (M,); not a number where it is none of the
@@ -55,6 +58,8 @@ def cross_fitted(dataset: Dataset, passes: float) -> NDArray[np.float32]:
         torch.manual_seed(1 + half)
         judge = RasterJudge(len(dataset.classes))
         fit(judge, dataset, mine, passes)
+        if keep is not None:
+            save(judge, dataset, {"half": int(half)}, keep / f"half{int(half)}.safetensors")
         _, logits = look(judge, dataset, others)
         logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         result[others] = logs[np.arange(len(others)), dataset.labels[others]]
@@ -89,13 +94,18 @@ def buckets(scores: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[n
     show_default=True,
     help="How often each judge sees its half of the drawings.",
 )
-def main(data: Path, passes: float) -> None:
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder to keep the two judges in: the recogniser begins with one of them.",
+)
+def main(data: Path, passes: float, keep: Path | None) -> None:
     """Mark how good the training drawings are, in the dataset file itself."""
     try:
         dataset = datasets.load(data)
     except DatasetError as error:
         raise Refusal(str(error)) from error
-    scores = cross_fitted(dataset, passes)
+    scores = cross_fitted(dataset, passes, keep)
     quality = buckets(scores, dataset.labels)
     datasets.write(replace(dataset, quality=quality), data)
     click.echo(f"{data}: {np.count_nonzero(quality):,} drawings marked 1 to {BEST_QUALITY}")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from training import Refusal
-from training.build import Network
 from training.config import MAY_CHANGE
 from training.data.dataset import Dataset
 from training.export import to_checkpoint
@@ -61,7 +61,7 @@ class RunFolder:
         except OSError as error:
             raise Refusal(f"{folder}: cannot be made a folder ({error})") from error
 
-    def restore(self, model: Network, optimizers: list[torch.optim.Optimizer]) -> int:
+    def restore(self, model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> int:
         """Load the last state, if there is one; returns the step to begin with.
 
         Raises:
@@ -102,7 +102,9 @@ class RunFolder:
             raise unreadable from error
         raise unreadable
 
-    def keep(self, step: int, model: Network, optimizers: list[torch.optim.Optimizer]) -> None:
+    def keep(
+        self, step: int, model: nn.Module, optimizers: list[torch.optim.Optimizer]
+    ) -> None:
         """Save the state after ``step`` steps, whole or not at all."""
         state = {
             "step": step,

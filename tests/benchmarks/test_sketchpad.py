@@ -14,8 +14,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from threadpoolctl import threadpool_limits
 
 from vpype_sketchformer.model.checkpoint import load
-from vpype_sketchformer.model.prefix import Reading
-from vpype_sketchformer.model.transformer import ANY_STROKES
 from vpype_sketchformer.sketchpad.suggesting import Companion, Wish
 
 from .conftest import Judge
@@ -53,7 +51,6 @@ def test_pen_lift(
     strokes = drawing()
     companion = Companion(load(shipped), 1)
     wish = Wish(None, 0.3, None, False)
-    never = bool  # nothing is cancelled
     first, every = [], []
 
     def draw_on() -> None:
@@ -67,19 +64,11 @@ def test_pen_lift(
     def before() -> None:
         """Take the last stroke back, and forget all, if so much is wanted."""
         list(companion.suggest(1, strokes[:-1], PAGE, wish))
-        companion.guess(never)
         if not kept:
             companion.known.readings.clear()
-            guesser = companion.known.guesser
-            guesser.readings = {
-                label: Reading(companion.network, label, ANY_STROKES)
-                for label in guesser.readings
-            }
 
     with threadpool_limits(1, "blas"):
         list(companion.suggest(1, strokes[:-1], PAGE, wish))
-        companion.guess(never)
-        companion.settle(never)
         benchmark.pedantic(draw_on, setup=before, rounds=ROUNDS, warmup_rounds=1)
     points = len(companion.known.prefix.positions)
     how = "with what is kept" if kept else "reading all anew"

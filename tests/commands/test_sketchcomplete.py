@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import CommandLine
 from vpype_sketchformer.commands.sketchcomplete import sketchcomplete
-from vpype_sketchformer.model import completion
+from vpype_sketchformer.model import completion, recogniser
 
 CM = 96 / 2.54
 DATA = Path(__file__).parents[1] / "data"
@@ -263,8 +263,8 @@ def test_variants_lie_in_cells(run: Run, three_pens: vp.Document, command: str) 
 
 def test_variants_differ_and_do_not_depend_on_their_number(run: Run) -> None:
     """The first variant lies in place, so it is the same line for line."""
-    one = added(run("read circle.svg COMPLETE -c cat --best-of 3 --seed 4"))
-    nine = added(run("read circle.svg COMPLETE -c cat --best-of 3 --seed 4 -n 9"))
+    one = added(run("read circle.svg COMPLETE -c cat --best-of 3 --seed 5"))
+    nine = added(run("read circle.svg COMPLETE -c cat --best-of 3 --seed 5 -n 9"))
     assert one
     assert nine[: len(one)] == one
     shapes = {tuple(np.round(np.diff(line), 6)) for line in nine}
@@ -582,6 +582,46 @@ def write_bad_files(folder: Path) -> None:
     }
     for name, text in files.items():
         (folder / f"{name}.svg").write_text(text)
+
+
+def test_a_recogniser_that_is_missing_is_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recogniser, "BUNDLED", tmp_path / "gone.safetensors")
+    recogniser.bundled.cache_clear()
+    with pytest.raises(click.UsageError, match="not a readable recogniser"):
+        run("read circle.svg COMPLETE")
+    recogniser.bundled.cache_clear()
+
+
+def test_variants_are_of_what_the_drawing_may_be(run: Run) -> None:
+    """Each class has a layer that names it; the document names the class of each variant."""
+    document = run("read eyes.svg COMPLETE -n 12 --best-of 1")
+    classes = document.property("sketchformer_class").split(", ")
+    assert len(classes) == 12
+    assert len(set(classes)) > 1
+    names = [layer.property("vp_name") for layer in completions(document).values()]
+    assert len(names) == len(set(names))
+    assert {f"completion: {name}" for name in classes} >= set(names)
+
+
+def test_a_page_that_is_just_the_drawing_is_no_limit(
+    vpype: CommandLine, tiny: Path, tmp_path: Path
+) -> None:
+    """The same is added as on a larger page; all of it lies on the page that grew."""
+    partial, out = tmp_path / "partial.svg", tmp_path / "out.svg"
+    vpype("circle", "10cm", "10cm", "2cm", "write", partial)
+    draw = ["sketchcomplete", "-m", tiny, "-c", "cat", "--seed", "2", "--extent", "9cm"]
+    result = vpype("read", partial, *draw, "write", out)
+    assert "the page was just the box around the drawing; it is" in result.stderr
+    document = vp.read_multilayer_svg(str(out), 0.01)
+    page = shapely.box(0, 0, *document.page_size)
+    assert all(page.buffer(0.1).contains(x.as_mls()) for x in document.layers.values())
+    vpype("read", partial, "layout", "-m", "3cm", "a4", *draw, "write", out)
+    roomy = vp.read_multilayer_svg(str(out), 0.01)
+    lengths = [[x.length() for x in d.layers.values()] for d in (document, roomy)]
+    assert len(lengths[0]) == 2
+    assert np.allclose(*lengths, rtol=0.01)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, complex(0, -np.inf)])

@@ -28,17 +28,14 @@ import websocket
 
 from tests.fakes.sketchpads import PATIENCE, VPYPE, Sketchpad
 from vpype_sketchformer.model import checkpoint
-from vpype_sketchformer.model.completion import make_prefix
-from vpype_sketchformer.model.prefix import Reading, Readings
+from vpype_sketchformer.model.prefix import Readings
 from vpype_sketchformer.model.sampling import grow, sample
 from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     ONE_STROKE,
     Transformer,
-    log_likelihood,
 )
 from vpype_sketchformer.sketchpad import server
-from vpype_sketchformer.sketchpad.guessing import Guesser
 from vpype_sketchformer.sketchpad.pad import MOST_STROKES
 from vpype_sketchformer.sketchpad.suggesting import Companion, Wish
 
@@ -274,13 +271,16 @@ def test_one_line_is_one_line(draw: Callable[..., vp.Document]) -> None:
 
 
 def test_suggestions(draw: Callable[..., vp.Document]) -> None:
-    """Eight suggestions, on the page, in strokes; then a guess with shares of one."""
+    """A guess with shares of one; then eight suggestions, on the page, in strokes."""
     paper = np.array(vp.PAGE_SIZES["a4"])
 
     def user(address: str) -> None:
         client = Client(address)
         client.put(s1=stroke(CIRCLE))
         client.say(wish(5))
+        ranking = client.hear("guess")["ranking"]
+        shares = [share for _, share in ranking]
+        assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 + 1e-9
         over: dict[int, bool] = {}
         while (message := json.loads(client.socket.recv()))["type"] != "suggested":
             if message["type"] != "suggestion":
@@ -291,9 +291,6 @@ def test_suggestions(draw: Callable[..., vp.Document]) -> None:
                 xy = np.reshape(points, (-1, 2))
                 assert (xy >= -0.01).all() and (xy <= paper + 0.01).all()
         assert over == dict.fromkeys(range(8), True)
-        ranking = client.hear("guess")["ranking"]
-        shares = [share for _, share in ranking]
-        assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 + 1e-9
         done(client)
 
     draw(user)
@@ -307,7 +304,7 @@ def test_new_stroke_stops_suggestions(address: str) -> None:
         client.say(wish(request))
     client.say(wish(6, strokes=1))
     seen = set()
-    while (message := json.loads(client.socket.recv()))["type"] != "guess":
+    while (message := json.loads(client.socket.recv()))["type"] != "rest":
         if message["type"] == "suggestion":
             seen.add(message["request"])
     assert message["request"] == 6 and max(seen) == 6
@@ -383,32 +380,16 @@ def test_what_was_kept_changes_nothing(tiny: Path, one_line: bool) -> None:
             assert np.allclose(a, b, atol=1e-3)
 
 
-def test_guess_is_the_likelihood_of_all_points(tiny: Path) -> None:
-    """Read stroke by stroke, with undo, or at once: the same log-density."""
-    model = checkpoint.load(tiny)
-    network = Transformer(model.config, model.tensors, model.scale)
-    companion = Companion(model, 1)
-    list(companion.suggest(1, [CIRCLE, LINE], (800, 800), Wish(None, 0.3, 1, False)))
-    known = companion.known
-    prefixes = [
-        make_prefix(strokes, known.placement, False)
-        for strokes in ([CIRCLE], [CIRCLE, LINE], [CIRCLE, LINE + 9], [CIRCLE, LINE])
-    ]
-    reading = Reading(network, 0, ANY_STROKES)
-    for prefix in prefixes:
-        pens = np.append(prefix.pens, 0)
-        whole = log_likelihood(network, np.array([0]), prefix.positions[None], pens)[0]
-        assert reading.log_likelihood(prefix) == pytest.approx(whole, abs=1e-3)
-    guesser = Guesser(network, model.classes)
-    assert guesser.rank(prefixes[0], lambda: True) is None
-    ranking = guesser.rank(prefixes[1], lambda: False)
-    assert {name for name, _ in ranking} <= set(model.classes)
-    assert sum(share for _, share in ranking) == pytest.approx(1)
-    ranked = np.array([model.classes.index(name) for name, _ in ranking])
-    positions = np.repeat(prefixes[1].positions[None], len(ranked), axis=0)
-    whole = log_likelihood(network, ranked, positions, np.append(prefixes[1].pens, 0))
-    expected = np.exp(whole) / np.exp(whole).sum()
-    assert [share for _, share in ranking] == pytest.approx(expected.tolist(), abs=1e-4)
+def test_suggestions_are_of_the_classes_that_are_guessed(tiny: Path) -> None:
+    companion = Companion(checkpoint.load(tiny), 1)
+    drawing = [CIRCLE, LINE]
+    ranking = companion.guess(drawing)
+    shares = [share for _, share in ranking]
+    assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1 + 1e-9
+    steps = companion.suggest(1, drawing, (800, 800), Wish(None, 0.3, 1, False))
+    labels = {s.number: s.label for step in steps for s in step}
+    assert set(labels.values()) <= {name for name, _ in ranking}
+    assert labels[0] == ranking[0][0]
 
 
 def suggested(client: Client, number: int) -> shapely.MultiPoint:

@@ -49,6 +49,8 @@ STYLE = (
     "one_line",
     "join",
 )
+#: A page is the box around the lines if it differs by less, in pixels.
+TIGHT = 1.0
 #: How many classes are named where the class is guessed.
 GUESSES = 3
 
@@ -168,6 +170,10 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     large it is going to be are guessed, unless `--class` and `--extent` tell. The guess is
     printed. A drawing that looks finished may get nothing added.
 
+    Where the class is guessed, several variants are drawn as what the drawing may be, in
+    proportion to how likely that is, the first as the likeliest; what is added for each class
+    has a layer of its own, which it names.
+
     Several variants make a sheet: the first cell lies around your drawing, which stays in its
     place, the others follow to the right and below, and hold copies of it. The copies lie on
     the layers that they are copies of. A `grid NX NY` right behind the command gives the
@@ -176,14 +182,16 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     own block. Without a grid the sheet is nearly square.
 
     The page stays as it is for one drawing, and grows where a sheet needs it, unless the
-    `grid` has its option `-k`. Where there is no page size yet, one is set. `layout` behind
-    the command centres everything on the paper.
+    `grid` has its option `-k`. Where there is no page size yet, one is set. A page that is
+    just the box around the lines, as `write` makes where there is none, is no limit: it grows
+    to hold the finished drawing, and everything moves where that begins further up or to the
+    left. `layout` behind the command centres everything on the paper.
 
     The same seed, model, options and beginning give the same completion. These properties
     say how it was drawn:
 
     \b
-        sketchformer_seed, sketchformer_model, sketchformer_class,
+        sketchformer_seed, sketchformer_model, sketchformer_class (one for each variant),
         sketchformer_guess (the likeliest classes, where none was given),
         sketchformer_extent (in pixels), sketchformer_temperature,
         sketchformer_structure_temperature, sketchformer_pen_temperature,
@@ -250,25 +258,29 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     if not any(beginning.values()) and place.block("forlayer"):
         return document
     strokes = _strokes(beginning, values["extent"], place)
-    room = _room(document, strokes)
+    tight = _is_tight(document, place)
+    room = None if tight else _room(document, strokes)
     completion = memory.complete(strokes, count, label, room, values)
     _report(memory, completion)
     added = completion.smoothed(FLATNESS) if values["smooth"] else completion.sketches
     if room is not None:
         added = [_crop(memory, sketch, room) for sketch in added]
     sheet = _plan(strokes, added, count, grid=grid, cell=cell)
-    name = f"completion: {completion.label}"
-    lid = memory.layer_id(name, document)
-    for i, sketch in enumerate(added):
+    for i in range(1, count):
         dx, dy = sheet.offset(i)
-        if i > 0:
-            for source, lines in beginning.items():
-                document.add([line + complex(dx, dy) for line in lines], source)
-        if sketch.strokes:
-            add(document, sketch.moved(dx, dy), lid, name)
+        for source, lines in beginning.items():
+            document.add([line + complex(dx, dy) for line in lines], source)
+    for name in dict.fromkeys(sketch.label for sketch in added):
+        layer = f"completion: {name}"
+        lid = memory.layer_id(layer, document)
+        for i, sketch in enumerate(added):
+            if sketch.label == name and sketch.strokes:
+                add(document, sketch.moved(*sheet.offset(i)), lid, layer)
     _note(document, completion, call)
     if count > 1 or page_is_free(document):
         _extend_page(document, sheet, place)
+    if tight:
+        _loosen(memory, document)
     return document
 
 
@@ -321,6 +333,17 @@ def _strokes(
     return strokes
 
 
+def _is_tight(document: vp.Document, place: Place) -> bool:
+    """Tell whether the page is only the box around the lines, as `write` makes it of none."""
+    bounds = document.bounds()
+    if not document.page_size or bounds is None:
+        return False
+    if keeps_page_size(place) or place.block("forlayer"):
+        return False
+    page = (0.0, 0.0, *document.page_size)
+    return bool(np.allclose(bounds, page, rtol=0, atol=TIGHT))
+
+
 def _room(document: vp.Document, strokes: Sequence[NDArray[np.float64]]) -> Box | None:
     """Return where there is paper: the page, if there is one, and the drawing itself."""
     if document.page_size in (None, (0.0, 0.0)):
@@ -371,6 +394,24 @@ def _report(memory: Memory, completion: Completion) -> None:
     memory.warn_of_cuts(completion.sketches)
 
 
+def _loosen(memory: _Memory, document: vp.Document) -> None:
+    """Make a page that was only the box around the lines large enough for what is new."""
+    left, top, right, bottom = document.bounds() or (0.0, 0.0, 0.0, 0.0)
+    shift = max(0.0, -left), max(0.0, -top)
+    size = right + shift[0], bottom + shift[1]
+    if not (any(shift) or np.any(np.greater(size, document.page_size or (0.0, 0.0)))):
+        return
+    document.translate(*shift)
+    document.extend_page_size(size)
+    wide, high = (length / CM for length in document.page_size or size)
+    moved = " and everything moved to the right and down" if any(shift) else ""
+    click.echo(
+        f"{memory.command}: the page was just the box around the drawing; it is "
+        f"{wide:.3g} × {high:.3g} cm now{moved}",
+        err=True,
+    )
+
+
 def _crop(memory: Memory, sketch: Sketch, room: Box) -> Sketch:
     """Cut off what lies beyond the page: there is no paper."""
     lines = vp.LineCollection(stroke @ [1, 1j] for stroke in sketch.strokes)
@@ -403,7 +444,7 @@ def _note(document: vp.Document, completion: Completion, call: Call[_Memory]) ->
         call,
         {name: call.values[name] for name in ("seed", "model", *STYLE)}
         | {
-            "class": completion.label,
+            "class": ", ".join(sketch.label for sketch in completion.sketches),
             "guess": ", ".join(guesses) or None,
             "extent": completion.extent,
         },

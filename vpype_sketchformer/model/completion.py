@@ -2,11 +2,10 @@
 
 The model knows drawings in one form only: Quick, Draw!'s simplified strokes in a frame of
 255 pixels, whose corner is that of the finished drawing. A beginning comes in any unit, place
-and number of points, and how large the drawing will be is not known. So the beginning is
-simplified as the training data were, and put into the frame in many ways: smaller or larger,
-left or right, in the given order or the longest stroke first. The model's own likelihood says
-which of them is most like the beginning of something; with a class and without, it says which
-class.
+and number of points. The recogniser says what it shows, how large the drawing will be, and
+where in it the beginning lies. So the beginning is simplified as the training data were and
+put into the frame, in the order of strokes that the model finds likeliest: the given one, the
+longest stroke first, or either turned round.
 """
 
 from __future__ import annotations
@@ -20,19 +19,28 @@ from numpy.typing import NDArray
 from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.prefix import Prefix
+from vpype_sketchformer.model.recogniser import Growth, bundled
 from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.model.transformer import Transformer, log_likelihood, on_one_thread
 from vpype_sketchformer.sketch import DRAW, FRAME, LIFT, SIMPLIFICATION, Sketch
 from vpype_sketchformer.smoothing import smooth
 
 Stroke = NDArray[np.float64]
+#: Classes by probability, the best first.
+Ranking = tuple[tuple[str, float], ...]
 
-#: How much of the finished drawing's longer side a beginning may take up.
-SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32, 0.24)
-#: Where it may lie within: shares of the room that is left, along each axis.
-PLACES = (0.0, 0.25, 0.5, 0.75, 1.0)
-#: The share at which a beginning is simplified while its own is not known.
-TYPICAL_SHARE = 0.7
+#: Classes that variants may be drawn of, where the class is guessed.
+MOST_CLASSES = 8
+#: Points that the recogniser looks at, at most.
+MOST_SEEN = 2000
+#: A guess that is less sure than this says nothing of the finished drawing's size.
+SURE = 0.2
+#: How many classes are tried where nothing is missing of those before.
+TRIES = 4
+#: The golden ratio's fraction.
+GOLDEN = (5**0.5 - 1) / 2
+#: Growth below which the recogniser expects none in particular, in longer sides.
+LEAST_GROWTH = 0.02
 #: The model's context is shared between the beginning and the rest.
 LONGEST_PREFIX = 0.6
 #: The finest tolerance of curves, as a share of the drawing.
@@ -63,7 +71,9 @@ class Placement:
 
     def to_frame(self, points: Stroke) -> Stroke:
         """Take points (n, 2) into the frame, on whole pixels."""
-        return np.rint((points - self.corner) * self.scale + self.offset)
+        exact = (points - self.corner) * self.scale + self.offset
+        # What lies between two pixels falls on the same one, in whatever unit it comes.
+        return np.floor(exact + 0.5 + 1e-6)
 
     def to_own(self, points: Stroke) -> Stroke:
         """Take points (n, 2) of the frame back."""
@@ -76,16 +86,15 @@ class Completion:
 
     Attributes:
         sketches: What is to be added, in the beginning's own unit and place, one for each
-            seed; without strokes where the model finds that nothing is missing.
-        label: The class it was drawn as.
+            seed, labelled with the class it was drawn as; without strokes where the model
+            finds that nothing is missing.
         ranking: All classes by probability, the best first, where the class was guessed.
         thinned: Whether the beginning had too many points for the model.
-        extent: The longer side that the model expects of the finished drawing.
+        extent: The longer side that is expected of the finished drawing, for the first class.
     """
 
     sketches: list[Sketch]
-    label: str
-    ranking: tuple[tuple[str, float], ...]
+    ranking: Ranking
     thinned: bool
     extent: float
 
@@ -129,7 +138,8 @@ def complete(
         checkpoint: The model.
         strokes: The beginning: arrays (n, 2) of x, y, y down, in any unit.
         seeds: What each completion is drawn from.
-        label: The class; None to guess it from the beginning.
+        label: The class; None to guess it, for several drawings in proportion to what it may
+            be.
         extent: The longer side of the finished drawing, not less than the beginning's; None
             to estimate it.
         room: Left, top, right and bottom of where the finished drawing is expected to lie;
@@ -148,44 +158,145 @@ def complete(
     """
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     strokes = clean(strokes)
-    _, size = bounds(strokes)
     limit = int(checkpoint.config.context * LONGEST_PREFIX)
-    coarse, thinned = simplify(strokes, SIMPLIFICATION * size / (TYPICAL_SHARE * FRAME), limit)
-    null = len(checkpoint.classes)
-    index = null if label is None else checkpoint.classes.index(label)
-    placements = list_placements(coarse, extent, room)
-    order, placement = _choose_placement(network, index, coarse, placements, join or one_line)
-    ranking: tuple[tuple[str, float], ...] = ()
-    if label is None:
-        ranking = _rank_classes(
-            network, checkpoint.classes, _reorder(coarse, order), placement
-        )
-        label = ranking[0][0]
-    fine, thinned_again = simplify(
-        _reorder(strokes, order), SIMPLIFICATION / placement.scale, limit
-    )
-    prefix = make_prefix(fine, placement, join or one_line)
-    drawn = sample(
-        checkpoint,
-        [label] * len(seeds),
-        seeds,
-        temperature=temperature,
-        structure_temperature=structure_temperature,
-        pen_temperature=pen_temperature,
-        guidance=guidance,
-        best_of=best_of,
-        one_line=one_line,
-        prefix=prefix,
-        progress=progress,
-    )
-    last = fine[-1][-1]
-    sketches = [
-        Sketch(_rest(sketch, prefix, placement, last), label, sketch.finished)
-        for sketch in drawn
-    ]
-    return Completion(
-        sketches, label, ranking, thinned or thinned_again, FRAME / placement.scale
-    )
+    ranking = () if label else rank_classes(network, checkpoint.classes, strokes)
+    shares = dict(ranking)
+    sketches: dict[int, Sketch] = {}
+    extents: dict[str, float] = {}
+    thinned, progressed = False, 0
+    # What each drawing may still be: a class that nothing is missing of is no answer.
+    left = dict.fromkeys(range(len(seeds)), ranking)
+    for _ in range(1 if label else TRIES):
+        labels = {i: label or pick(left[i], i) for i in left}
+        for name in dict.fromkeys(labels.values()):
+            rows = [i for i in left if labels[i] == name]
+            sure = label or shares[name] >= SURE
+            growth = expect_growth(strokes, name if sure else None)
+            placement = place(strokes, growth, extent, room)
+            extents[name] = FRAME / placement.scale
+            ordered = list(strokes)
+            if not (join or one_line):
+                index = checkpoint.classes.index(name)
+                ordered = _order(network, index, strokes, placement)
+            fine, too_long = simplify(ordered, SIMPLIFICATION / placement.scale, limit)
+            thinned = thinned or too_long
+            prefix = make_prefix(fine, placement, join or one_line)
+            drawn = sample(
+                checkpoint,
+                [name] * len(rows),
+                [seeds[i] for i in rows],
+                temperature=temperature,
+                structure_temperature=structure_temperature,
+                pen_temperature=pen_temperature,
+                guidance=guidance,
+                best_of=best_of,
+                one_line=one_line,
+                prefix=prefix,
+            )
+            for i, sketch in zip(rows, drawn, strict=True):
+                rest = _rest(sketch, prefix, placement, fine[-1][-1])
+                sketches[i] = replace(sketch, strokes=rest)
+        left = {
+            i: tuple(guess for guess in others if guess[0] != labels[i])
+            for i, others in left.items()
+            if not sketches[i].strokes and len(others) > 1
+        }
+        progress(len(sketches) - len(left) - progressed)
+        progressed = len(sketches) - len(left)
+        if not left:
+            break
+    progress(len(left))
+    drawings = [sketches[i] for i in range(len(seeds))]
+    return Completion(drawings, ranking, thinned, extents[drawings[0].label])
+
+
+def rank_classes(
+    network: Transformer, classes: Sequence[str], strokes: Sequence[Stroke]
+) -> Ranking:
+    """Rank classes by p(class | beginning), the best first.
+
+    The recogniser says so where it knows all of them; of a model with classes of its own, its
+    likelihood, all classes equally likely beforehand.
+
+    Args:
+        network: The model.
+        classes: Its classes.
+        strokes: The beginning, cleaned.
+    """
+    recogniser = bundled().among(classes)
+    if recogniser is not None:
+        shares = recogniser.probabilities([_outline(strokes)])[0]
+    else:
+        placement = place(strokes, expect_growth(strokes, None))
+        limit = int(network.config.context * LONGEST_PREFIX)
+        coarse, _ = simplify(strokes, SIMPLIFICATION / placement.scale, limit)
+        scores = score(network, range(len(classes)), coarse, [placement])
+        weights = np.exp(scores - scores.max())
+        shares = weights / weights.sum()
+    return tuple((classes[i], float(shares[i])) for i in np.argsort(-shares, kind="stable"))
+
+
+def pick(ranking: Ranking, number: int) -> str:
+    """Pick a class for one of several drawings, in proportion to its probability.
+
+    The first drawing is of the likeliest class, and none depends on how many there are:
+    multiples of the golden ratio fall evenly (Weyl 1916), however many they are.
+
+    Args:
+        ranking: Classes by probability, the best first; ``MOST_CLASSES`` of them count.
+        number: The drawing's number, from 0.
+    """
+    best = ranking[:MOST_CLASSES]
+    ends = np.cumsum([share for _, share in best])
+    place = number * GOLDEN % 1.0 * ends[-1]
+    return best[min(int(np.searchsorted(ends, place, side="right")), len(best) - 1)][0]
+
+
+def expect_growth(strokes: Sequence[Stroke], label: str | None) -> Growth:
+    """Say how a beginning will grow, into a drawing of a class if that is known."""
+    recogniser = bundled()
+    known = label if label in recogniser.classes else None
+    return recogniser.growth(recogniser.look([_outline(strokes)]), known)[0]
+
+
+def _outline(strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Leave out what a recogniser cannot see, so that it looks at few points."""
+    _, size = bounds(strokes)
+    outline, _ = simplify(strokes, SIMPLIFICATION * size / FRAME, MOST_SEEN)
+    return outline
+
+
+def place(
+    strokes: Sequence[Stroke],
+    growth: Growth,
+    extent: float | None = None,
+    room: tuple[float, float, float, float] | None = None,
+) -> Placement:
+    """Place a beginning in the frame of the finished drawing.
+
+    Args:
+        strokes: The beginning.
+        growth: How it is expected to grow.
+        extent: See ``complete``, as ``room``.
+        room: See there.
+    """
+    corner, size = bounds(strokes)
+    far = np.concatenate(strokes).max(axis=0)
+    begin, end = np.full(2, -np.inf), np.full(2, np.inf)
+    finished = extent or size * growth.side
+    if room is not None:
+        begin, end = np.array(room[:2]), np.array(room[2:])
+        if not extent:
+            finished = min(finished, max(size, *(end - begin)))
+    before = np.full(2, (finished - size) / 2)
+    if growth.side > 1 + LEAST_GROWTH:
+        share = (finished - size) / (growth.side - 1)
+        before = share * np.array([growth.left, growth.up])
+    scale = FRAME / finished
+    # A finished drawing begins at the frame's corner, but may fill one side of it only.
+    most = np.minimum(np.maximum(FRAME - (far - corner) * scale, 0), (corner - begin) * scale)
+    least = np.clip(FRAME - (end - corner) * scale, 0, most)
+    return Placement(corner, scale, np.clip(before * scale, least, most))
 
 
 def clean(strokes: Sequence[Stroke]) -> list[Stroke]:
@@ -271,82 +382,20 @@ def _reorder(strokes: Sequence[Stroke], order: tuple[bool, bool]) -> list[Stroke
     return result
 
 
-def list_placements(
-    strokes: Sequence[Stroke],
-    extent: float | None,
-    room: tuple[float, float, float, float] | None,
-    places: Sequence[float] = PLACES,
-) -> list[Placement]:
-    """List the placements to try: sizes of the finished drawing, and places in it.
-
-    Args:
-        strokes: The beginning.
-        extent: See ``complete``, as ``room``.
-        room: See there.
-        places: Where it may lie within, see ``PLACES``.
-    """
-    corner, size = bounds(strokes)
-    far = np.concatenate(strokes).max(axis=0)
-    extents = [extent] if extent else [size / share for share in SHARES]
-    if room is None:
-        begin, end = np.full(2, -np.inf), np.full(2, np.inf)
-    else:
-        begin, end = np.array(room[:2]), np.array(room[2:])
-        if not extent:
-            extents = sorted({min(e, max(size, *(end - begin))) for e in extents})
-    placements = []
-    for scale in (FRAME / e for e in extents):
-        # A finished drawing begins at the frame's corner, but may fill one side of it only.
-        most = np.minimum(
-            np.maximum(FRAME - (far - corner) * scale, 0), (corner - begin) * scale
-        )
-        least = np.clip(FRAME - (end - corner) * scale, 0, most)
-        placements += [
-            Placement(corner, scale, least + (most - least) * np.array([x, y]))
-            for x in places
-            for y in places
-        ]
-    return placements
-
-
-def _choose_placement(
+def _order(
     network: Transformer,
     label: int,
     strokes: Sequence[Stroke],
-    placements: Sequence[Placement],
-    ordered: bool,
-) -> tuple[tuple[bool, bool], Placement]:
-    """Find the order of strokes and the placement that the model finds likeliest.
-
-    Args:
-        network: The model.
-        label: The class.
-        strokes: The beginning.
-        placements: The placements to choose from.
-        ordered: Whether the order is given, since the last stroke is to go on.
-    """
-    order = (False, False)
-    if not ordered:
-        middle = [placements[len(placements) // 2]]
-        orders = [(False, False), (False, True), (True, False), (True, True)]
-        order = max(
-            orders, key=lambda o: score(network, [label], _reorder(strokes, o), middle)[0]
-        )
-    scores = score(network, [label], _reorder(strokes, order), placements)
-    return order, placements[int(scores.argmax())]
-
-
-def _rank_classes(
-    network: Transformer,
-    classes: Sequence[str],
-    strokes: Sequence[Stroke],
     placement: Placement,
-) -> tuple[tuple[str, float], ...]:
-    """Rank classes by p(class | beginning), all equally likely beforehand."""
-    scores = score(network, range(len(classes)), strokes, [placement])
-    weights = np.exp(scores - scores.max())
-    weights /= weights.sum()
-    return tuple((classes[i], float(weights[i])) for i in np.argsort(-weights, kind="stable"))
+) -> list[Stroke]:
+    """Put strokes into the order that the model finds likeliest for a class."""
+    limit = int(network.config.context * LONGEST_PREFIX)
+    coarse, _ = simplify(strokes, SIMPLIFICATION / placement.scale, limit)
+    orders = [(False, False), (False, True), (True, False), (True, True)]
+    best = max(
+        orders, key=lambda o: score(network, [label], _reorder(coarse, o), [placement])[0]
+    )
+    return _reorder(strokes, best)
 
 
 def score(

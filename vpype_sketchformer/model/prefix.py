@@ -20,7 +20,6 @@ from vpype_sketchformer.model.transformer import (
     Conditions,
     KVCache,
     Transformer,
-    log_probabilities,
 )
 from vpype_sketchformer.sketch import DRAW
 
@@ -51,17 +50,6 @@ class Prefix:
         differ |= np.any(self.positions[:most] != other.positions[:most], axis=1)
         return int(np.argmax(differ)) if differ.any() else most
 
-    def head(self, count: int) -> Prefix:
-        """Return the first points, or all where there are fewer."""
-        return Prefix(self.positions[:count], self.pens[: count - 1], self.join)
-
-    def begins_with(self, other: Prefix) -> bool:
-        """Tell whether all of another beginning is the beginning of this one."""
-        count = len(other.positions)
-        return self.shared(other) == count - 1 and bool(
-            np.all(self.positions[count - 1 : count] == other.positions[-1:])
-        )
-
 
 class Reading:
     """What the network knows of a beginning, under one condition.
@@ -88,7 +76,6 @@ class Reading:
         self.cache = KVCache(network.config, 1)
         self.stream = np.zeros((0, network.config.width), np.float32)
         self.prefix: Prefix | None = None
-        self.scores = np.zeros(0)
 
     def read(self, prefix: Prefix) -> Array:
         """Read what is new of a beginning; returns what is known at its end, (width,)."""
@@ -110,24 +97,7 @@ class Reading:
                 [self.stream, self.network.forward(points, self.cache)[0]]
             )
         self.prefix = prefix
-        self.scores = self.scores[:known]
         return self.stream[-1]
-
-    def log_likelihood(self, prefix: Prefix) -> float:
-        """Read a beginning; returns its log-density in nats, as `log_likelihood` does."""
-        self.read(prefix)
-        known = len(self.scores)
-        features, offsets = describe(prefix.positions[None], np.append(prefix.pens, DRAW))
-        points, pens = log_probabilities(
-            self.network,
-            self.stream[known:],
-            features[0, known:],
-            offsets[0, known:],
-            np.append(prefix.pens, DRAW)[known:],
-        )
-        # The last point is not kept: what the pen does after it is not known yet.
-        self.scores = np.append(self.scores, (points + pens)[:-1])
-        return float(self.scores.sum() + points[-1])
 
 
 class Readings:

@@ -39,8 +39,6 @@ Say = Callable[[Mapping[str, Any]], None]
 
 #: Pages that are offered at the start.
 OFFERED = 6
-#: Classes that a guess names.
-GUESSES = 4
 #: Range of the temperature, and most strokes of a suggestion.
 COOLEST, HOTTEST, MOST_STROKES = 0.01, 2.0, 100
 #: Seconds between two writes of the page.
@@ -264,16 +262,11 @@ class Session:
         with contextlib.suppress(CompletionError):  # a dot
             if cancel.is_set():
                 return
+            ranking = self.companion.guess(strokes)
+            if ranking:
+                say("guess", ranking=ranking)
             suggest()
             say("suggested")
-            better = self.companion.settle(cancel.is_set)
-            ranking = self.companion.guess(cancel.is_set)
-            if better or (ranking and self.companion.blind):
-                say("anew")
-                suggest()
-                say("suggested")
-            if ranking:
-                say("guess", ranking=ranking[:GUESSES])
         say("rest")
 
     def _pass_on(self, message: Mapping[str, Any]) -> None:

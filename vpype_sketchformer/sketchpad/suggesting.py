@@ -1,12 +1,13 @@
 """How a drawing could go on: the model's side of the sketchpad.
 
-Where the drawing lies in the model's frame is chosen once and kept while the drawing fits, and
-what the network has read of it is kept as well: after a stroke, that stroke alone is read.
+The recogniser says what the drawing shows, and where in the model's frame it lies. That place
+is kept while the drawing fits and has not grown much, and what the network has read of it is
+kept as well: after a stroke, that stroke alone is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import (
     LONGEST_PREFIX,
-    TYPICAL_SHARE,
     Placement,
-    bounds,
+    Ranking,
     clean,
-    list_placements,
+    expect_growth,
     make_prefix,
+    pick,
+    place,
+    rank_classes,
     score,
     simplify,
 )
@@ -29,7 +32,6 @@ from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.sampling import grow
 from vpype_sketchformer.model.transformer import ANY_STROKES, ONE_STROKE, Transformer
 from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION
-from vpype_sketchformer.sketchpad.guessing import Guesser, Ranking
 from vpype_sketchformer.sketchpad.pad import Box, joined
 from vpype_sketchformer.smoothing import smooth
 from vpype_sketchformer.units import FLATNESS
@@ -38,10 +40,8 @@ Stroke = NDArray[np.float64]
 
 #: Suggestions that are drawn side by side.
 COUNT = 8
-#: Classes that suggestions are drawn of where the model is to find out what is drawn.
-MOST_LABELS = 4
-#: Where a first stroke may lie within the finished drawing; tried while the user waits.
-FEW_PLACES = (0.0, 0.5, 1.0)
+#: Classes that a guess names, and that suggestions are drawn of.
+GUESSES = 4
 #: How much of the shorter side of an empty page a new drawing takes up.
 NEW_SHARE = 0.6
 #: How much of it must be free for a new drawing to keep out of others' way; and how finely
@@ -51,10 +51,6 @@ LEAST_SHARE, CELLS = 0.15, 40
 GROWTH = 1.5
 #: How far beyond the frame a drawing may reach, in pixels of the frame.
 MARGIN = 8
-#: How many nats a placement must be better by, to be worth reading all again.
-GAIN = 2.0
-#: Placements that are compared between two looks at whether to stop.
-PORTION = 8
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,6 @@ class Suggested:
 class _Known:
     """What is known of the drawing that is being drawn."""
 
-    guesser: Guesser
     placement: Placement
     chosen_at: float = 0.0  # points that it had when its placement was chosen; 0: not yet
     chosen_for: tuple[str | None, bool] = (None, False)  # class, and whether in one line
@@ -106,7 +101,6 @@ class _Known:
     room: Box = (0.0, 0.0, 0.0, 0.0)
     prefix: Prefix | None = None
     readings: dict[int, Readings] = field(default_factory=dict)
-    ranking: Ranking = ()
 
 
 class Companion:
@@ -117,7 +111,6 @@ class Companion:
         self.classes = checkpoint.classes
         self.limit = int(checkpoint.config.context * LONGEST_PREFIX)
         self.seed, self.asked = seed, 0
-        self.blind = False
         self.drawing: int | None = None
         self.known: _Known | None = None
 
@@ -131,8 +124,7 @@ class Companion:
     ) -> Iterator[list[Suggested]]:
         """Draw on, in several ways.
 
-        Where it is not said what the drawing shows, that is guessed, from what `guess` found
-        the last time. Without that, nothing is known; then this was a `blind` try.
+        Where it is not said what the drawing shows, they are of the classes of the `guess`.
 
         Args:
             drawing: Which drawing it is, to know it again.
@@ -152,10 +144,7 @@ class Companion:
         condition = ONE_STROKE if wish.one_line else ANY_STROKES
         if condition not in known.readings:
             known.readings[condition] = Readings(self.network, condition)
-        if wish.label is None and known.ranking and known.prefix is not None:
-            known.ranking = known.guesser.look_again(known.prefix) or known.ranking
-        self.blind = wish.label is None and not known.ranking and known.prefix is not None
-        labels = self._labels(wish.label, known.ranking)
+        labels = self._labels(wish.label, self.guess(strokes))
         self.asked += 1
         seeds = np.random.SeedSequence(self.seed, spawn_key=(self.asked,)).spawn(COUNT)
         last = strokes[-1][-1] if wish.one_line and strokes else None
@@ -180,41 +169,15 @@ class Companion:
                 suggested.append(Suggested(growth.sketch, label, pieces, over, finished))
             yield suggested
 
-    def guess(self, cancelled: Callable[[], bool]) -> Ranking | None:
-        """Guess what the drawing shows; None if cancelled, or if nothing has been drawn."""
-        known = self.known
-        if known is None or known.prefix is None:
-            return None
-        ranking = known.guesser.rank(known.prefix, cancelled)
-        known.ranking = ranking or known.ranking
-        return ranking
+    def guess(self, strokes: Sequence[Stroke]) -> Ranking:
+        """Guess what a drawing shows: the likeliest classes; none where nothing is drawn.
 
-    def settle(self, cancelled: Callable[[], bool]) -> bool:
-        """Look for a better placement, where the drawing has grown much since the last one.
-
-        Returns:
-            Whether there is one, so that suggestions will be better.
+        Raises:
+            CompletionError: It cannot be gone on with.
         """
-        known = self.known
-        if known is None or known.prefix is None:
-            return False
-        points = len(known.prefix.positions)
-        if points < GROWTH * known.chosen_at:
-            return False
-        options = [known.placement, *list_placements(known.strokes, None, known.room)]
-        scores: list[float] = []
-        for first in range(0, len(options), PORTION):
-            if cancelled():
-                return False
-            portion = options[first : first + PORTION]
-            scores += self._score(known.strokes, known.chosen_for[0], portion)
-        known.chosen_at = points
-        best = int(np.argmax(scores))
-        if scores[best] <= scores[0] + GAIN:
-            return False
-        known.placement = options[best]
-        known.prefix = self._prefix(known)
-        return True
+        if not strokes:
+            return ()
+        return rank_classes(self.network, self.classes, clean(strokes))[:GUESSES]
 
     def _look(
         self,
@@ -226,13 +189,12 @@ class Companion:
     ) -> _Known:
         """Take in what has become of a drawing."""
         if self.known is None or self.drawing != drawing:
-            guesser = Guesser(self.network, self.classes)
-            self.drawing, self.known = drawing, _Known(guesser, _on_free_paper(page, ()))
+            self.drawing, self.known = drawing, _Known(_on_free_paper(page, ()))
         known, chosen_for = self.known, (wish.label, wish.one_line)
         before = known.prefix
         if not strokes:
             known.placement = _on_free_paper(page, others)
-            known.prefix, known.ranking = None, ()
+            known.prefix = None
             known.chosen_for, known.chosen_at = chosen_for, 0
             return known
         strokes = joined(clean(strokes))
@@ -241,37 +203,31 @@ class Companion:
         if known.chosen_at and known.chosen_for == chosen_for:
             known.prefix = prefix = self._prefix(known)
             moved = before is not None and len(before.pens) and not prefix.shared(before)
-            if _fits(prefix) and not moved:
+            grown = len(prefix.positions) >= GROWTH * known.chosen_at
+            if _fits(prefix) and not moved and not grown:
                 return known
         known.chosen_for = chosen_for
         self._choose(known, strokes)
         known.prefix = self._prefix(known)
-        known.chosen_at = len(known.prefix.positions) / GROWTH
+        known.chosen_at = len(known.prefix.positions)
         return known
 
     def _choose(self, known: _Known, strokes: list[Stroke]) -> None:
         """Find where the drawing lies in the frame, and which way round it was drawn."""
-        options = list_placements(strokes, None, known.room, FEW_PLACES)
-        middle = options[len(options) // 2]
-        if _fits(self._prefix(known)):
-            options.append(known.placement)
         label, joins = known.chosen_for
+        known.placement = place(strokes, expect_growth(strokes, label), None, known.room)
         ways = [strokes] if joins else [strokes, _turned(strokes)]
-        likely = [self._score(way, label, [middle]) for way in ways]
-        known.turned = bool(np.argmax(likely))
-        known.strokes = ways[known.turned]
-        scores = self._score(known.strokes, label, options)
-        known.placement = options[int(np.argmax(scores))]
+        likely = [self._score(way, label, known.placement) for way in ways]
+        known.strokes = ways[int(np.argmax(likely))]
+        known.turned = known.strokes is not strokes
 
     def _score(
-        self, strokes: Sequence[Stroke], label: str | None, placements: Sequence[Placement]
-    ) -> list[float]:
-        """Score placements of a drawing."""
+        self, strokes: Sequence[Stroke], label: str | None, placement: Placement
+    ) -> float:
+        """Score a drawing in its place."""
         index = len(self.classes) if label is None else self.classes.index(label)
-        _, size = bounds(strokes)
-        tolerance = SIMPLIFICATION * size / (TYPICAL_SHARE * FRAME)
-        coarse, _ = simplify(strokes, tolerance, self.limit)
-        return list(score(self.network, [index], coarse, placements))
+        coarse, _ = simplify(strokes, SIMPLIFICATION / placement.scale, self.limit)
+        return float(score(self.network, [index], coarse, [placement])[0])
 
     def _prefix(self, known: _Known) -> Prefix:
         """Take a drawing into the frame."""
@@ -285,10 +241,7 @@ class Companion:
             return [self.classes.index(label)] * COUNT
         if not ranking:
             return [len(self.classes)] * COUNT
-        best = ranking[:MOST_LABELS]
-        ends = np.cumsum([share for _, share in best])
-        places = (np.arange(COUNT) + 0.5) / COUNT * ends[-1]
-        return [self.classes.index(best[i][0]) for i in np.searchsorted(ends, places)]
+        return [self.classes.index(pick(ranking, i)) for i in range(COUNT)]
 
 
 def _room(strokes: Sequence[Stroke], page: tuple[float, float]) -> Box:

@@ -14,7 +14,7 @@ const find = id => document.getElementById(id);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
-  #deaf = false; #chosen = false; #pressed = null; #wish = null; #context = [];
+  #pressed = null; #wish = null; #context = [];
   #ranking = [];
   #memory = [];            // of suggestions that were there: what for, which, and the guess
 
@@ -25,7 +25,6 @@ export class Companion extends EventTarget {
     find("strip").replaceChildren(...Array.from({ length: COUNT }, (_, i) => this.#thumbnail(i)));
     wire.addEventListener("suggestion", ({ detail }) => this.#drawn(detail));
     wire.addEventListener("suggested", ({ detail }) => this.#finished(detail));
-    wire.addEventListener("anew", ({ detail }) => this.#begin(detail));
     wire.addEventListener("rest", ({ detail }) => this.#rest(detail));
     wire.addEventListener("guess", ({ detail }) => this.#guessed(detail));
     find("take").onclick = () => this.take();
@@ -122,7 +121,6 @@ export class Companion extends EventTarget {
     this.#shown = this.#taken = 0;
     this.#over = true;
     this.#only = null;
-    this.#deaf = this.#chosen = false;
     this.#show();
   }
 
@@ -157,21 +155,12 @@ export class Companion extends EventTarget {
   }
 
   #drawn({ request, number, label, strokes, finished }) {
-    if (request !== this.#request || this.#deaf || number !== (this.#only ?? number)) return;
+    if (request !== this.#request || number !== (this.#only ?? number)) return;
     if (!this.#suggestions[number] && !strokes.length) return;  // a dot, or off the page
     const suggestion = this.#suggestions[number] ??= { label, lines: [], finished: false };
     suggestion.lines.push(...strokes);
     suggestion.finished ||= finished;
     this.#show();
-  }
-
-  // Now that it is known what is drawn, there are better suggestions; too late for one that
-  // was chosen.
-  #begin({ request }) {
-    if (request !== this.#request) return;
-    if (this.#chosen) { this.#deaf = true; return; }
-    this.#clear();
-    this.#over = false;
   }
 
   #rest({ request }) {
@@ -220,7 +209,6 @@ export class Companion extends EventTarget {
     if (i === this.#pressed) { this.take(); return; }
     if (i !== this.#shown) this.#taken = 0;
     this.#shown = this.#pressed = i;
-    this.#chosen = true;
     this.#show();
     this.#say(this.#described);
   }
@@ -247,7 +235,6 @@ export class Companion extends EventTarget {
     if (!line) return;
     if (!rest.length && this.#over) { this.take(); return; }
     this.#taken += 1;
-    this.#chosen = true;
     this.#context = [...this.#context, line];
     this.dispatchEvent(new CustomEvent("take", { detail: { lines: [line], last: false } }));
     // What was suggested besides does not go with this stroke.

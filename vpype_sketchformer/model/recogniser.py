@@ -1,0 +1,335 @@
+"""What a drawing so far shows, and how large it will be: a small network in NumPy.
+
+``training.recogniser`` is the same network in torch, and trains it; a parity test keeps the
+two one. It looks at the picture, as people do: a residual network (He et al. 2016) on the
+drawing in its own bounding box. Place, size, number of points, order of strokes and their
+direction are not in the picture, so they cannot matter.
+
+From what it sees, one head names the class, calibrated (Guo et al. 2017), and another says how
+the drawing will grow: until it is finished, and whereto.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.model.checkpoint import MODELS, CheckpointError, open_tensors
+from vpype_sketchformer.model.transformer import on_one_thread
+from vpype_sketchformer.wording import is_name
+
+Array = NDArray[np.float32]
+Stroke = NDArray[np.float64]
+
+FORMAT = "sketchformer-recogniser-1"
+BUNDLED = MODELS / "recogniser" / "quickdraw.safetensors"
+
+#: Pictures are this wide and high, in pixels; the drawing's longer side takes all but the
+#: margin, and is centred.
+SIZE, MARGIN = 40, 3
+#: Longest way between two drops of ink along a line, and its width, in pixels.
+SPACING, LINE = 0.5, 1.25
+
+#: Channels of the stages; each stage but the first halves the picture, as the stem does.
+STAGES = (32, 32, 64, 128, 256)
+#: Width of the stem's convolution; those of the stages are three wide.
+STEM = 5
+#: Channels that tell the head of growth the class, and its hidden units.
+LABEL, HIDDEN = 32, 64
+#: Drawings looked at at once, so that memory stays bounded.
+ROWS = 64
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a drawing is expected to grow, in longer sides of what there is.
+
+    Attributes:
+        side: The finished drawing's longer side, 1 or more.
+        left: How far it will reach beyond what there is to the left, 0 or more.
+        up: The same upwards.
+    """
+
+    side: float
+    left: float
+    up: float
+
+
+@dataclass(frozen=True, eq=False)
+class Recogniser:
+    """The network with its weights.
+
+    Attributes:
+        classes: Names of the classes.
+        tensors: float32 arrays by name, as ``expected_shapes`` names them.
+        metadata: Training data with licences, training command, figures: JSON values.
+    """
+
+    classes: tuple[str, ...]
+    tensors: Mapping[str, Array]
+    metadata: Mapping[str, Any]
+
+    def among(self, classes: Sequence[str]) -> Recogniser | None:
+        """Return one that knows these classes only; None where some are not known."""
+        if tuple(classes) == self.classes:
+            return self
+        if not set(classes) <= set(self.classes):
+            return None
+        rows = [self.classes.index(name) for name in classes]
+        t = self.tensors
+        fewer = {
+            "prior": t["prior"][rows],
+            "answer.weight": t["answer.weight"][rows],
+            "answer.bias": t["answer.bias"][rows],
+            "label.weight": t["label.weight"][[*rows, len(self.classes)]],
+        }
+        return replace(self, classes=tuple(classes), tensors={**t, **fewer})
+
+    def look(self, drawings: Sequence[Sequence[Stroke]]) -> Array:
+        """Look at drawings.
+
+        Args:
+            drawings: The strokes of each, (n, 2) of finite x, y, y down, in any unit; one
+                point at least.
+
+        Returns:
+            What the network sees, (drawings, channels).
+        """
+        parts = [drawings[i : i + ROWS] for i in range(0, len(drawings), ROWS)]
+        return np.concatenate([self.see(draw(*join(part))) for part in parts])
+
+    @on_one_thread
+    def see(self, pictures: Array) -> Array:
+        """Return what the network sees in pictures (n, SIZE, SIZE): (n, channels)."""
+        seen = []
+        for first in range(0, len(pictures), ROWS):
+            x = pictures[first : first + ROWS, :, :, None]  # (n, y, x, channels)
+            x = np.maximum(self._convolve("stem", x, 2), 0.0)
+            for i, (inner, outer) in enumerate(pairwise(STAGES)):
+                stride = 1 if inner == outer else 2
+                y = np.maximum(self._convolve(f"stages.{i}.first", x, stride), 0.0)
+                y = self._convolve(f"stages.{i}.second", y)
+                x = np.maximum(y + self._convolve(f"stages.{i}.short", x, stride), 0.0)
+            seen.append(x.mean(axis=(1, 2)))
+        return np.concatenate(seen)
+
+    def name(self, seen: Array) -> NDArray[np.float64]:
+        """Return the probability of every class, (n, classes), from what was seen."""
+        t = self.tensors
+        logits = (seen @ t["answer.weight"].T + t["answer.bias"]).astype(np.float64)
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return weights / weights.sum(axis=-1, keepdims=True)
+
+    def growth(self, seen: Array, label: str | None = None) -> list[Growth]:
+        """Say how drawings will grow, from what was seen of them.
+
+        Args:
+            seen: What was seen, (n, channels).
+            label: The class of all of them; None where it is not known.
+        """
+        t = self.tensors
+        row = len(self.classes) if label is None else self.classes.index(label)
+        told = np.broadcast_to(t["label.weight"][row], (len(seen), LABEL))
+        joint = np.concatenate([seen, told], axis=1)
+        hidden = np.maximum(self._linear("size_hidden", joint), 0.0)
+        said = np.maximum(self._linear("size_out", hidden), 0.0).astype(np.float64)
+        # Rounded, so that the same drawing in another place or unit grows alike.
+        sizes = np.column_stack([np.exp(said[:, 0]), np.expm1(said[:, 1:])]).round(2)
+        return [Growth(*size) for size in sizes.tolist()]
+
+    def probabilities(self, drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
+        """Return the probability of every class for each drawing, (drawings, classes).
+
+        Of a drawing without strokes nothing is known: its classes are as common as people
+        draw them.
+        """
+        shares = np.tile(self.tensors["prior"].astype(np.float64), (len(drawings), 1))
+        some = [i for i, strokes in enumerate(drawings) if any(map(len, strokes))]
+        if some:
+            shares[some] = self.name(self.look([drawings[i] for i in some]))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def _linear(self, name: str, rows: Array) -> Array:
+        weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
+        return rows @ weight.T + bias
+
+    def _convolve(self, name: str, x: Array, stride: int = 1) -> Array:
+        """Convolve (n, y, x, channels); beyond the picture's edge is white paper."""
+        width = math.isqrt(self.tensors[f"{name}.weight"].shape[1] // x.shape[3])
+        side = width // 2
+        x = np.pad(x, ((0, 0), (side, side), (side, side), (0, 0)))
+        windows = sliding_window_view(x, (width, width), axis=(1, 2))[:, ::stride, ::stride]
+        rows = windows.reshape(-1, width * width * x.shape[3])
+        return self._linear(name, rows).reshape(*windows.shape[:3], -1)
+
+
+def expected_shapes(classes: int) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of a recogniser."""
+    seen = STAGES[-1]
+    layers = {
+        "stem": (STAGES[0], STEM * STEM),
+        "answer": (classes, seen),
+        "size_hidden": (HIDDEN, seen + LABEL),
+        "size_out": (3, HIDDEN),
+    }
+    for i, (inner, outer) in enumerate(pairwise(STAGES)):
+        layers[f"stages.{i}.first"] = (outer, 9 * inner)
+        layers[f"stages.{i}.second"] = (outer, 9 * outer)
+        layers[f"stages.{i}.short"] = (outer, inner)
+    shapes: dict[str, tuple[int, ...]] = {
+        "prior": (classes,),
+        "label.weight": (classes + 1, LABEL),
+    }
+    for name, shape in layers.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes
+
+
+@functools.cache
+def bundled() -> Recogniser:
+    """Return the recogniser that ships, loaded once.
+
+    Raises:
+        CheckpointError: Its file is missing or cannot be used.
+    """
+    return load(BUNDLED)
+
+
+def save(recogniser: Recogniser, path: Path) -> None:
+    """Write a recogniser, tensors as float16, whole or not at all."""
+    tensors = {
+        name: np.ascontiguousarray(tensor, np.float16)
+        for name, tensor in recogniser.tensors.items()
+    }
+    header = {
+        "format": FORMAT,
+        "classes": json.dumps(recogniser.classes),
+        "metadata": json.dumps(dict(recogniser.metadata)),
+    }
+    write_whole(path, safetensors.save(tensors, header))
+
+
+def load(path: Path) -> Recogniser:
+    """Read a recogniser; no more is read than the network needs.
+
+    Raises:
+        CheckpointError: The file is missing, cut short, no recogniser, of another version,
+            or its weights do not fit or are not finite.
+    """
+    try:
+        with open_tensors(path) as file:
+            header = file.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise CheckpointError(f"{path}: not a recogniser that this version reads.")
+            classes, metadata = _description(path, header)
+            tensors = {
+                name: _weight(path, file, name, shape)
+                for name, shape in expected_shapes(len(classes)).items()
+            }
+    except (OSError, SafetensorError, AttributeError, TypeError) as error:
+        # The last two are how safetensors refuses types that NumPy does not have.
+        raise CheckpointError(
+            f"{path}: not a readable recogniser; is it complete? ({error})"
+        ) from error
+    return Recogniser(classes, tensors, metadata)
+
+
+def _description(
+    path: Path, header: Mapping[str, str]
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the classes and the metadata that a file tells of."""
+    damaged = CheckpointError(f"{path}: the recogniser's description is damaged.")
+    try:
+        classes, metadata = json.loads(header["classes"]), json.loads(header["metadata"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise damaged from error
+    if not (isinstance(classes, list) and classes and isinstance(metadata, dict)):
+        raise damaged
+    if not all(map(is_name, classes)):
+        raise damaged
+    return tuple(classes), metadata
+
+
+def _weight(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """Read a tensor in float32, if it is what the network needs."""
+    misfit = CheckpointError(f"{path}: the recogniser's weights do not fit ('{name}').")
+    if name not in file.keys() or tuple(file.get_slice(name).get_shape()) != shape:  # noqa: SIM118
+        raise misfit
+    tensor = file.get_tensor(name)
+    if tensor.dtype.kind != "f" or not np.all(np.isfinite(tensor)):
+        raise misfit
+    return tensor.astype(np.float32)
+
+
+def join(
+    drawings: Sequence[Sequence[Stroke]],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
+    """Put the points of drawings one after the other, for ``draw``."""
+    strokes = [(i, s) for i, drawing in enumerate(drawings) for s in drawing if len(s)]
+    lengths = [len(stroke) for _, stroke in strokes]
+    points = np.concatenate([np.asarray(stroke, np.float64) for _, stroke in strokes])
+    begins = np.zeros(len(points), bool)
+    begins[np.cumsum(lengths) - lengths] = True
+    return points, begins, np.repeat([i for i, _ in strokes], lengths)
+
+
+def draw(
+    points: NDArray[np.floating], begins: NDArray[np.bool_], owners: NDArray[np.intp]
+) -> Array:
+    """Draw drawings, each in its own bounding box, lines ``LINE`` wide.
+
+    A line leaves as much ink as it is long, spread over the pixels that it passes.
+
+    Args:
+        points: The points of all drawings, one drawing after the other, (n, 2).
+        begins: Which of them begin a stroke, (n,).
+        owners: Which drawing each belongs to: 0, 1, ..., each of them at least once, (n,).
+
+    Returns:
+        Ink from 0 to 1, (drawings, SIZE, SIZE).
+    """
+    count = int(owners[-1]) + 1
+    first = np.searchsorted(owners, np.arange(count))
+    low = np.minimum.reduceat(points, first)
+    high = np.maximum.reduceat(points, first)
+    extents = (high - low).max(axis=1)
+    scale = (SIZE - 2 * MARGIN) / np.where(extents > 0, extents, 1.0)
+    # Pixel (0, 0) has its middle at (0, 0).
+    middle = (SIZE - 1) / 2
+    places = (points - ((low + high) / 2)[owners]) * scale[owners, None] + middle
+    ends = np.append(begins[1:], True)
+    segments = np.flatnonzero(~ends)
+    start, way = places[segments], places[segments + 1] - places[segments]
+    lengths = np.hypot(*way.T)
+    drops = np.maximum(np.ceil(lengths / SPACING).astype(np.intp), 1)
+    segment = np.repeat(np.arange(len(segments)), drops)
+    number = np.arange(len(segment)) - np.repeat(np.cumsum(drops) - drops, drops)
+    share = (number + 0.5) / drops[segment]
+    # Both ends of a stroke have a drop of their own, so a dot is seen as well.
+    tips = np.concatenate([np.flatnonzero(begins), np.flatnonzero(ends)])
+    drop = np.concatenate([start[segment] + way[segment] * share[:, None], places[tips]])
+    ink = np.concatenate([(lengths / drops)[segment], np.full(len(tips), 0.5)])
+    picture = np.concatenate([owners[segments][segment], owners[tips]])
+    corner = np.floor(drop).astype(np.intp)
+    near = drop - corner
+    canvas = np.zeros(count * SIZE * SIZE)
+    for dx in (0, 1):
+        for dy in (0, 1):
+            x, y = corner[:, 0] + dx, corner[:, 1] + dy
+            weight = np.abs(1 - dx - near[:, 0]) * np.abs(1 - dy - near[:, 1])
+            pixel = (picture * SIZE + y) * SIZE + x
+            canvas += np.bincount(pixel, ink * weight, minlength=len(canvas))
+    return np.minimum(LINE * canvas, 1.0).reshape(count, SIZE, SIZE).astype(np.float32)
