@@ -654,13 +654,27 @@ def test_one_unbroken_line(address: str) -> None:
     client = Client(address)
     bar = np.add(LINE, (60, 0))
     client.put(s1=stroke(CIRCLE), s2=stroke(LINE), s3=stroke(bar))
-    client.say({"type": "join", "drawing": 1})
-    [points] = client.hear("joined")["strokes"]
+    client.say({"type": "rework", "drawing": 1, "how": "join"})
+    [points] = client.hear("reworked")["strokes"]
     line = shapely.LineString(np.reshape(points, (-1, 2)))
     for part in (CIRCLE, LINE, bar):
         assert shapely.LineString(part).within(line.buffer(3))
     hull = shapely.MultiLineString([CIRCLE, LINE, bar]).convex_hull
     assert line.within(hull.buffer(10))
+
+
+def test_clean_up(address: str) -> None:
+    """A speck goes, and an end that stops just short of a line is led on to it."""
+    client = Client(address)
+    tee = [[300.0, 201.5], [300.0, 300.0]]
+    speck = [[350.0, 350.0], [350.5, 350.5]]
+    client.put(s1=stroke([[200.0, 200.0], [400.0, 200.0]]), s2=stroke(tee), s3=stroke(speck))
+    client.say({"type": "rework", "drawing": 1, "how": "clean"})
+    lines = client.hear("reworked")["strokes"]
+    bar, stem = (shapely.LineString(np.reshape(line, (-1, 2))) for line in lines)
+    assert bar.distance(stem) < 0.1
+    client.say({"type": "rework", "drawing": 1, "how": "burn"})
+    assert client.closed() == 1008
 
 
 # Files

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+from vpype_sketchformer.cleaning import clean_sketch
 from vpype_sketchformer.model.completion import CompletionError
 from vpype_sketchformer.oneline import Limits, unbroken
+from vpype_sketchformer.sketch import Sketch
 from vpype_sketchformer.sketchpad.keeping import Kept, Shelf, as_text
 from vpype_sketchformer.sketchpad.pad import (
     PENS,
@@ -155,8 +157,8 @@ class Session:
             self._change(message)
         elif kind == "suggest":
             self._suggest(message)
-        elif kind == "join":
-            self._join(message)
+        elif kind == "rework":
+            self._rework(message)
         elif kind == "hush":
             self._cancel.set()
         elif kind == "page":
@@ -220,20 +222,20 @@ class Session:
         job = self._thread.submit(self._draw_on, request, cancel, *arguments)
         job.add_done_callback(_report)
 
-    def _join(self, message: Mapping[str, Any]) -> None:
-        """Make one unbroken line of a drawing; the page decides what becomes of it."""
-        drawing = as_count(message.get("drawing"))
+    def _rework(self, message: Mapping[str, Any]) -> None:
+        """Draw a drawing in another way; the page decides what becomes of it."""
+        drawing, how = as_count(message.get("drawing")), message.get("how")
+        if how not in REWORKS:
+            raise PadError("nobody can do that to a drawing.")
         strokes = self.pad.drawing(drawing)
         self._cancel.set()
 
-        def join() -> None:
-            limits = Limits(max_bridge=math.inf)
-            paths = unbroken(strokes, limits, smooth=True).paths
-            lines = [flat(path) for path in paths if len(path) > 1]
-            message = {"type": "joined", "drawing": drawing, "strokes": lines}
+        def rework() -> None:
+            lines = [flat(line) for line in REWORKS[how](strokes) if len(line) > 1]
+            message = {"type": "reworked", "drawing": drawing, "strokes": lines}
             self._loop.call_soon_threadsafe(self._pass_on, message)
 
-        self._thread.submit(join).add_done_callback(_report)
+        self._thread.submit(rework).add_done_callback(_report)
 
     def _draw_on(
         self,
@@ -298,6 +300,20 @@ class Session:
             else:
                 self.trouble, self._kept_before = "", not empty
                 self.say({"type": "kept", "number": number})
+
+
+def _joined(strokes: Sequence[Stroke]) -> Sequence[Stroke]:
+    """Join strokes to one unbroken line, however far they are apart."""
+    return unbroken(strokes, Limits(max_bridge=math.inf), smooth=True).paths
+
+
+def _cleaned(strokes: Sequence[Stroke]) -> Sequence[Stroke]:
+    """Clean strokes for a fine pen: no specks, nothing twice, ends that meet."""
+    return clean_sketch(Sketch(tuple(strokes))).strokes
+
+
+#: What can be done to a drawing as a whole.
+REWORKS = {"join": _joined, "clean": _cleaned}
 
 
 def _to_nobody(message: Mapping[str, Any]) -> None:

@@ -195,25 +195,26 @@ function travel(step) {
   if (!companion.recall(wanted())) refresh();
 }
 
-// Ask for one unbroken line in the place of the drawing.
-let joining = null;
-function join() {
+// Ask for the drawing in another way: "join" to one unbroken line, or "clean".
+let reworking = null;
+function rework(how) {
   find("more-dialog").close();
   if (!pad.of(pad.drawing).length) return;
   if (!wire.isOpen) { notify("The connection to vpype is lost. Try again when it is back."); return; }
   flush();
   companion.hush();
-  joining = wanted();
-  wire.say({ type: "join", drawing: pad.drawing });
+  reworking = wanted();
+  wire.say({ type: "rework", drawing: pad.drawing, how });
 }
-wire.addEventListener("joined", ({ detail: { drawing, strokes } }) => {
-  const now = pad.of(drawing), before = joining?.strokes ?? [];
-  joining = null;
+wire.addEventListener("reworked", ({ detail: { drawing, strokes } }) => {
+  const now = pad.of(drawing), before = reworking?.strokes ?? [];
+  reworking = null;
   if (!strokes.length || now.length !== before.length || now.some(([, s], i) => s !== before[i])) return;
   pad.replace(drawing, strokes);
-  say("The drawing is one line now. Undo brings it back as it was.");
+  say("The drawing is changed. Undo brings it back as it was.");
 });
-find("join").onclick = join;
+find("join").onclick = () => rework("join");
+find("clean").onclick = () => rework("clean");
 
 function newDrawing() {
   if (!pad.of(pad.drawing).length) return;
@@ -309,7 +310,7 @@ const KEYS = [
   [["+", "−", "0"], "larger, smaller, the whole sheet", /^[-+=0]$/, ({ key }) => zoom(key)],
   [["Space drag"], "move the view; the wheel and two fingers zoom"],
   [["M"], "move, scale and turn", "m", () => tools.use("move")],
-  [["J"], "make one unbroken line of the drawing", "j", join],
+  [["J"], "make one unbroken line of the drawing", "j", () => rework("join")],
   [["N"], "begin another drawing", "n", newDrawing],
   [["[", "]"], "go to another drawing", /^[[\]]$/, ({ key }) => step(key === "[" ? -1 : 1)],
   [["Ctrl Z"], "undo"],
