@@ -10,10 +10,15 @@ from tqdm import tqdm
 
 from training import FiniteRange, Refusal
 from training.report import draw_sheet
-from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE, DEFAULT_TEMPERATURE
+from vpype_sketchformer import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STRUCTURE_TEMPERATURE,
+    DEFAULT_TEMPERATURE,
+    DEFAULT_TRIES,
+)
 from vpype_sketchformer.commands.support.options import find_class
 from vpype_sketchformer.model.checkpoint import CheckpointError, find, load
-from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.model.choosing import sample_recognised
 
 AT_LEAST_1 = click.IntRange(min=1)
 ABOVE_0 = FiniteRange(min=0, min_open=True)
@@ -48,9 +53,16 @@ ABOVE_0 = FiniteRange(min=0, min_open=True)
 @click.option(
     "--guidance",
     type=FiniteRange(min=1),
-    default=1.0,
+    default=DEFAULT_GUIDANCE,
     show_default=True,
     help="How much to insist.",
+)
+@click.option(
+    "--tries",
+    type=AT_LEAST_1,
+    default=DEFAULT_TRIES,
+    show_default=True,
+    help="Draw until the recogniser sees the class, so often at most.",
 )
 @click.option(
     "--best-of",
@@ -85,6 +97,7 @@ def main(
     structure_temperature: float,
     pen_temperature: float,
     guidance: float,
+    tries: int,
     best_of: int,
     one_line: bool,
     captions: bool,
@@ -115,7 +128,7 @@ def main(
     ]
     labels = [name for name in wanted for _ in range(count)]
     with tqdm(total=len(labels), unit="sketch", disable=None) as bar:
-        sketches = sample(
+        sketches = sample_recognised(
             checkpoint,
             labels,
             np.random.SeedSequence(seed).spawn(len(labels)),
@@ -123,6 +136,7 @@ def main(
             structure_temperature=structure_temperature,
             pen_temperature=pen_temperature,
             guidance=guidance,
+            tries=tries,
             best_of=best_of,
             one_line=one_line,
             progress=bar.update,

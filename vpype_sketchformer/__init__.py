@@ -1,6 +1,13 @@
 """A vpype plug-in that draws: sketches by a transformer trained on human drawings."""
 
-#: How freely lines are drawn, and how freely a drawing goes its own way, where nobody says.
-#: Here, so that options can name them without loading the model's code.
-DEFAULT_TEMPERATURE = 0.3
-DEFAULT_STRUCTURE_TEMPERATURE = 0.3
+# What holds where nobody says otherwise, chosen from docs/frontier.svg. Here, so that options
+# can name it without loading the model's code.
+
+#: How freely lines are drawn.
+DEFAULT_TEMPERATURE = 0.4
+#: How freely a drawing goes its own way.
+DEFAULT_STRUCTURE_TEMPERATURE = 0.9
+#: How much to insist on the class.
+DEFAULT_GUIDANCE = 1.5
+#: How often to draw a sketch until the recogniser sees its class.
+DEFAULT_TRIES = 3

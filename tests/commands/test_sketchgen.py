@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,8 +16,7 @@ import vpype as vp
 import vpype_cli
 
 from tests.conftest import CommandLine
-from vpype_sketchformer.commands.sketchgen import sketchgen
-from vpype_sketchformer.model import checkpoint, sampling
+from vpype_sketchformer.model import checkpoint, choosing, sampling
 
 CM = 96 / 2.54
 
@@ -195,12 +193,20 @@ def test_a_grid_behind_another_command_stays_vpypes(run: Any, vpype: CommandLine
 )
 def test_one_model_load_and_one_batch(run: Any, pipeline: str) -> None:
     load = mock.patch.object(checkpoint, "load", wraps=checkpoint.load)
-    sample = mock.patch.object(sampling, "sample", wraps=sampling.sample)
+    sample = mock.patch.object(choosing, "sample", wraps=sampling.sample)
     with load as loads, sample as samples:
-        run(pipeline)
+        run(pipeline.replace("SKETCHGEN", "SKETCHGEN --tries 1"))
     assert loads.call_count == samples.call_count == 1
     (_, labels, _), _ = samples.call_args
     assert len(labels) == 6
+
+
+def test_what_is_not_recognised_is_drawn_again_in_one_batch(run: Any) -> None:
+    with mock.patch.object(choosing, "sample", wraps=sampling.sample) as samples:
+        run("SKETCHGEN -n 6 -c cat --seed 3 --tries 4")
+    first, *again = [call.args[1] for call in samples.call_args_list]
+    assert len(first) == 6
+    assert [len(labels) % 3 for labels in again] == [0], "three more tries of each, at once"
 
 
 def test_nothing_is_drawn_in_vain(run: Any, tmp_path: Path) -> None:
@@ -208,8 +214,8 @@ def test_nothing_is_drawn_in_vain(run: Any, tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     (tmp_path / "b.txt").touch()
     for pipeline in ("repeat 2 SKETCHGEN -t %0.3+_i/10% end", "forfile *.txt SKETCHGEN end"):
-        with mock.patch.object(sampling, "sample", wraps=sampling.sample) as samples:
-            run(pipeline)
+        with mock.patch.object(choosing, "sample", wraps=sampling.sample) as samples:
+            run(pipeline.replace("SKETCHGEN", "SKETCHGEN --tries 1"))
         assert sum(len(call.args[1]) for call in samples.call_args_list) == 2
 
 
@@ -393,7 +399,16 @@ def test_the_model_of_figures_does_not_lift_the_pen(run: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["-t 0.9", "--pen-temperature 0.3", "--guidance 3", "--best-of 4", "-c dog"]
+    "option",
+    [
+        "-t 0.9",
+        "--structure-temperature 0.3",
+        "--pen-temperature 0.3",
+        "--guidance 3",
+        "--tries 1",
+        "--best-of 8",
+        "-c dog",
+    ],
 )
 def test_options_reach_the_model(run: Any, option: str) -> None:
     plain = run("SKETCHGEN -n 4 -c cat --seed 5")
@@ -458,22 +473,6 @@ def test_list_classes(vpype: CommandLine, tiny: Path, tmp_path: Path) -> None:
         checkpoint.load(tiny).classes
     )
     assert not (tmp_path / "out.svg").exists()
-
-
-def examples() -> list[str]:
-    return re.findall(r"^ +vpype (.*)$", sketchgen.help or "", re.MULTILINE)
-
-
-@pytest.mark.parametrize("line", examples())
-def test_examples_of_the_help_work(
-    vpype: CommandLine, tiny: Path, tmp_path: Path, line: str
-) -> None:
-    tiny_model = tmp_path / "my_model.safetensors"
-    tiny_model.write_bytes(tiny.read_bytes())
-    line = line.replace("sketchgen", f"sketchgen --model {tiny}")
-    result = vpype(*shlex.split(line))
-    assert result.returncode == 0, result.stderr
-    assert list(tmp_path.glob("*.svg"))
 
 
 @pytest.fixture

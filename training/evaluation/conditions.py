@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
 
 from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer.model.choosing import sample_recognised
 from vpype_sketchformer.model.sampling import sample
 
 #: Keyword arguments of ``sampling.sample``; all others have its defaults.
@@ -17,14 +17,24 @@ Condition = Mapping[str, float | str]
 #: What the evaluation itself hands to the sampler.
 _GIVEN = ("checkpoint", "labels", "seeds", "prefix", "retries", "progress")
 #: What can be asked of the sampler.
-WISHES = tuple(name for name in inspect.signature(sample).parameters if name not in _GIVEN)
+WISHES = tuple(
+    name
+    for draw in (sample, sample_recognised)
+    for name in inspect.signature(draw).parameters
+    if name not in (*_GIVEN, "style")
+)
 
 #: What ``--part samples`` draws at, and what ``--frontier`` does.
 CURVE: Sequence[Condition] = [{"temperature": DEFAULT_TEMPERATURE}]
 FRONTIER: Sequence[Condition] = [
-    *({"temperature": t} for t in (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)),
-    *({"temperature": t, "guidance": g} for g, t in itertools.product((1.5, 2.0), (0.3, 1.0))),
-    *({"temperature": t, "best_of": 4} for t in (0.3, 1.0)),
+    *({"temperature": t} for t in (0.2, DEFAULT_TEMPERATURE, 0.8)),
+    *(
+        {"temperature": DEFAULT_TEMPERATURE, "guidance": g, "tries": k}
+        for g, k in ((1.0, 1), (1.5, 1), (2.0, 1), (1.0, 3), (2.0, 3))
+    ),
+    {"temperature": DEFAULT_TEMPERATURE, "structure_temperature": 0.5},
+    {"temperature": DEFAULT_TEMPERATURE, "quality": 0},
+    {"temperature": DEFAULT_TEMPERATURE, "quality": 4},
 ]
 
 
@@ -48,8 +58,8 @@ def read(text: str) -> Condition:
 
 
 def _check(name: str, value: object) -> None:
-    least = {"best_of": 1, "guidance": 1}.get(name, 0)
-    if name == "best_of" and type(value) is not int:
+    least = {"tries": 1, "best_of": 1, "guidance": 1}.get(name, 0)
+    if name in ("tries", "best_of", "quality") and type(value) is not int:
         raise ValueError(f"{name} must be a whole number")
     if name in ("temperature", "guidance") and not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")

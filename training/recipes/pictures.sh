@@ -23,6 +23,12 @@ vpype sketchgen --seed 4 -n 48 --size 3cm --best-of 4 --class "$classes" --grid 
     write "$work/out.svg"
 picture classes 1000
 
+# What is hard: a dozen of each, a column each, as they come.
+vpype sketchgen --seed 1 -n 120 --size 2.5cm \
+    --class dog,horse,cow,elephant,owl,rabbit,bicycle,lobster,bulldozer,cat \
+    --grid 10 12 color black write "$work/out.svg"
+picture dozens 1000
+
 vpype sketchgen --seed 1 -n 20 --class cat grid 5 4 color black linesort write "$work/out.svg"
 picture cats 800
 

@@ -14,8 +14,13 @@ python -m training.quality $data
 python -m training.train training/configs/deep.toml $data --out runs/deep \
     --from runs/base/model.safetensors --set layers=6
 
-# The file that ships says how it scores.
-python -m training.evaluate runs/deep/model.safetensors $data \
-    --part likelihood --part samples --split test --json runs/deep/scores.json
-python -m training.export runs/deep/model.safetensors runs/deep/scores.json \
+# What guidance leads away from: drawings of nothing in particular, by a small network.
+python -m training.train training/configs/guide.toml $data --out runs/guide
+python -m training.export runs/deep/model.safetensors --guide runs/guide/model.safetensors \
+    -o runs/quickdraw.safetensors
+
+# The file that ships says how it scores; training/recipes/evaluate.sh has all figures.
+python -m training.evaluate runs/quickdraw.safetensors $data --split test --part samples \
+    --seeds 3 --json runs/scores.json
+python -m training.export runs/quickdraw.safetensors runs/scores.json \
     -o vpype_sketchformer/models/quickdraw.safetensors

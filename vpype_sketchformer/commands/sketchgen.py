@@ -56,6 +56,7 @@ class _Drawing:
     structure_temperature: float
     pen_temperature: float
     guidance: float
+    tries: int
     best_of: int
     one_line: bool
 
@@ -91,11 +92,11 @@ class _Memory(Memory):
 
     def draw(self, drawing: _Drawing, numbers: range) -> list[Sketch]:
         """Draw the sketches of these numbers; each depends on its own number only."""
-        from vpype_sketchformer.model.sampling import sample
+        from vpype_sketchformer.model.choosing import sample_recognised
 
         classes = drawing.classes
         with progress(len(numbers)) as advance, self.predicting(drawing.model):
-            sketches = sample(
+            sketches = sample_recognised(
                 self.checkpoint(drawing.model),
                 [classes[number % len(classes)] for number in numbers],
                 [np.random.SeedSequence(drawing.seed, spawn_key=(n,)) for n in numbers],
@@ -103,6 +104,7 @@ class _Memory(Memory):
                 structure_temperature=drawing.structure_temperature,
                 pen_temperature=drawing.pen_temperature,
                 guidance=drawing.guidance,
+                tries=drawing.tries,
                 best_of=drawing.best_of,
                 progress=advance,
             )
@@ -170,6 +172,7 @@ def _check(call: Call[_Memory]) -> None:
 @options.structure_temperature
 @options.pen_temperature
 @options.guidance
+@options.tries
 @options.best_of
 @click.option(
     "--one-line",
@@ -233,8 +236,8 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
     \b
         sketchformer_seed, sketchformer_model, sketchformer_class,
         sketchformer_temperature, sketchformer_structure_temperature,
-        sketchformer_pen_temperature, sketchformer_guidance, sketchformer_best_of,
-        sketchformer_one_line
+        sketchformer_pen_temperature, sketchformer_guidance, sketchformer_tries,
+        sketchformer_best_of, sketchformer_one_line
         svg_dc_description: the command with its seed (kept by `write -r`)
 
     A plain `write` notes the seed beside the command line in the file.

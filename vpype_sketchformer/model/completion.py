@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE
+from vpype_sketchformer import DEFAULT_GUIDANCE, DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import Growth, bundled
@@ -127,7 +127,7 @@ def complete(
     temperature: float,
     structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
     pen_temperature: float = 1.0,
-    guidance: float = 1.0,
+    guidance: float = DEFAULT_GUIDANCE,
     best_of: int = 1,
     one_line: bool = False,
     progress: Callable[[int], object] = lambda finished: None,

@@ -26,7 +26,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE
+from vpype_sketchformer import DEFAULT_GUIDANCE, DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.features import point_features
 from vpype_sketchformer.model.mixture import Mixture
@@ -73,7 +73,7 @@ def sample(
     temperature: float,
     structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
     pen_temperature: float = 1.0,
-    guidance: float = 1.0,
+    guidance: float = DEFAULT_GUIDANCE,
     quality: int = BEST_QUALITY,
     best_of: int = 1,
     one_line: bool = False,
@@ -180,6 +180,7 @@ class _Reader:
     Attributes:
         network: The network.
         stream: What it knows of each now, (n, width).
+        mixture: Where each goes on, in model units.
     """
 
     def __init__(
@@ -196,6 +197,7 @@ class _Reader:
             self.stream = network.forward(start, self.cache)[:, 0]
         else:
             self.cache, self.stream = readings.read(prefix, labels)
+        self.mixture = network.mixture(self.stream)
 
     @classmethod
     def at_large(
@@ -215,15 +217,12 @@ class _Reader:
         """Read the next point of each: its features (n, FEATURES), and its pen (n,)."""
         x = self.network.embed_points(self.conditions, features[:, None], pens[:, None])
         self.stream = self.network.forward(x, self.cache)[:, 0]
-
-    def mixture(self) -> Mixture:
-        """Where each goes on, in model units."""
-        return self.network.mixture(self.stream)
+        self.mixture = self.network.mixture(self.stream)
 
     def log_density(self, offsets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Log-density of offsets in pixels, (n, m, 2): nats, (n, m)."""
         scale = self.network.scale
-        return self.mixture().log_density(offsets / scale) - 2 * np.log(scale)
+        return self.mixture.log_density(offsets / scale) - 2 * np.log(scale)
 
     def log_pens(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-probabilities of what the pen does after points (n, FEATURES): nats, (n, 3)."""
@@ -513,9 +512,7 @@ def _choose_offset(
     guided = style.guidance != 1.0
     count = CANDIDATES if guided else 1
     draws = numbers[:, : 3 * count].reshape(n, count, 3)
-    drawn = draw_offsets(
-        reader.mixture(), draws, style.temperature, style.structure_temperature
-    )
+    drawn = draw_offsets(reader.mixture, draws, style.temperature, style.structure_temperature)
     offsets = drawn * reader.network.scale  # (n, m, 2)
     if other is None:
         return offsets[:, 0], np.zeros(n)

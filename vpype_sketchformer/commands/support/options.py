@@ -12,7 +12,12 @@ import click
 import numpy as np
 import vpype_cli
 
-from vpype_sketchformer import DEFAULT_STRUCTURE_TEMPERATURE, DEFAULT_TEMPERATURE
+from vpype_sketchformer import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STRUCTURE_TEMPERATURE,
+    DEFAULT_TEMPERATURE,
+    DEFAULT_TRIES,
+)
 from vpype_sketchformer.commands.support.command import Call
 from vpype_sketchformer.commands.support.parameters import require
 from vpype_sketchformer.commands.support.pipeline import note_in_command_line
@@ -61,16 +66,25 @@ pen_temperature = click.option(
 guidance = click.option(
     "--guidance",
     type=vpype_cli.FloatType(),
-    default="1",
-    help="How much to insist on the class: 1 as learnt, 2 and more exaggerates (default: 1).",
+    default=str(DEFAULT_GUIDANCE),
+    help="How much to insist on the class: 1 as learnt, 2 and more exaggerates "
+    f"(default: {DEFAULT_GUIDANCE}).",
+)
+tries = click.option(
+    "--tries",
+    type=vpype_cli.IntegerType(),
+    default=str(DEFAULT_TRIES),
+    metavar="K",
+    help="Draw a sketch again, up to K times in all, until a recogniser sees its class in it; "
+    f"1 takes it as it comes (default: {DEFAULT_TRIES}).",
 )
 best_of = click.option(
     "--best-of",
     type=vpype_cli.IntegerType(),
     default="1",
     metavar="K",
-    help="Draw each sketch K times and keep the one that most looks like its class, by the "
-    "model's own measure (default: 1).",
+    help="Draw each sketch K times and keep the one that most looks like its class "
+    "(default: 1).",
 )
 smooth = click.option(
     "--smooth/--no-smooth",
@@ -110,7 +124,9 @@ def check(call: Call[Any]) -> None:
         "guidance",
         f"{strength:g} is not between 0 and {MAX_GUIDANCE:g}.",
     )
-    call.require(values["best_of"] >= 1, "best_of", f"{values['best_of']} is not at least 1.")
+    for name in ("tries", "best_of"):
+        often = values.get(name, 1)
+        call.require(often >= 1, name, f"{often} is not at least 1.")
     check_seed(call)
 
 
