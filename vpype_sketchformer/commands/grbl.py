@@ -271,7 +271,7 @@ def _wanted(options: dict[str, Any]) -> Wanted:
             hint = "--" + name.replace("_", "-")
             raise click.BadParameter(f"{options[name]:g} is out of range.", param_hint=hint)
     x, y = (length / MM for length in options["park"])
-    if max(abs(x), abs(y)) > gcode.FARTHEST:
+    if max(abs(x), abs(y)) > gcode.LARGEST_COORDINATE:
         raise click.BadParameter("that is too far away.", param_hint="--park")
     return Wanted(
         port=options["port"],

@@ -357,13 +357,13 @@ def _plan(
     strokes: Sequence[NDArray[np.float64]],
     added: Sequence[Sketch],
     count: int,
-    **wishes: Any,
+    **cells: Any,
 ) -> Sheet:
     """Lay out the sheet, with room for the largest of the variants in every cell."""
     points = np.concatenate([*strokes, *(s for sketch in added for s in sketch.strokes)])
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     try:
-        return plan_around((left, top, right, bottom), count, **wishes)
+        return plan_around((left, top, right, bottom), count, **cells)
     except SheetError as error:
         raise click.UsageError(str(error)) from error
 

@@ -412,14 +412,14 @@ def _plan(
     document: vp.Document,
     frame: tuple[float, float] | None,
     count: int,
-    **wishes: Any,
+    **cells: Any,
 ) -> Sheet:
     """Lay out the sheet in its frame, on the document's page, or where neither is, freely."""
     try:
         if frame is not None:
-            return plan_inside(frame, count, **wishes)
+            return plan_inside(frame, count, **cells)
         return plan(
-            count, page=None if page_is_free(document) else document.page_size, **wishes
+            count, page=None if page_is_free(document) else document.page_size, **cells
         )
     except SheetError as error:
         raise click.UsageError(str(error)) from error

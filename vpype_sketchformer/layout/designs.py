@@ -27,7 +27,7 @@ OUTLINE = 0.02
 DOT = 0.3 * MM
 
 #: Coordinates beyond this are a mistake, and would be lost in rounding, in pixels.
-FARTHEST = 1e9
+LARGEST_COORDINATE = 1e9
 
 
 class DesignError(ValueError):
@@ -93,7 +93,7 @@ def require_finite(lines: Sequence[Line]) -> None:
     Raises:
         DesignError: A point is not at a finite place.
     """
-    if not all((np.abs(line.view(np.float64)) < FARTHEST).all() for line in lines):
+    if not all((np.abs(line.view(np.float64)) < LARGEST_COORDINATE).all() for line in lines):
         raise DesignError("a point is not at a finite place, or very far away.")
 
 

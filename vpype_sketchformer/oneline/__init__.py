@@ -1,6 +1,6 @@
 """Many strokes to one unbroken line.
 
-The strokes become a network of pieces between the places where they meet (`network`). Ends
+The strokes become a graph of pieces between the places where they meet (`graph`). Ends
 that nearly touch are joined, parts that lie apart are bridged (`bridging`), and pieces are
 chosen to be gone over twice (`postman`), so that each drawing is one path. The path passes
 every crossing as straight as it can (`trails`), and is written down. If that is wished, its

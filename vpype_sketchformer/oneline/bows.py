@@ -13,7 +13,7 @@ from vpype_sketchformer.oneline.graph import (
     INK,
     JOIN,
     Floats,
-    Network,
+    Graph,
     Points,
     find_headings,
 )
@@ -27,36 +27,36 @@ SHARPEST = np.cos(np.radians(120))
 POINTS, TOUCHING = 33, 6
 
 
-def bow(network: Network, trails: Sequence[Sequence[int]], sight: Floats) -> Network:
+def bow(graph: Graph, trails: Sequence[Sequence[int]], sight: Floats) -> Graph:
     """Bow the bridges, each the way the path comes to it and leaves it first.
 
     A bow stays within the box around its part and crosses no ink; where it would, the bridge
     is straight.
 
     Args:
-        network: The pieces.
+        graph: The pieces.
         trails: The way through the pieces of each part, see `find_trails`.
         sight: Length of the stretch that shows a piece's direction, (e,).
     """
-    headings = find_headings(network, sight)
-    tree = shapely.STRtree(network.lines[network.kinds == INK])
-    pieces = list(network.pieces)
+    headings = find_headings(graph, sight)
+    tree = shapely.STRtree(graph.lines[graph.kinds == INK])
+    pieces = list(graph.pieces)
     for trail in trails:
         here = np.array(trail) >> 1
-        box = shapely.box(*shapely.total_bounds(network.lines[here]))
-        solid = [half for half in trail if network.kinds[half >> 1] != JOIN]
+        box = shapely.box(*shapely.total_bounds(graph.lines[here]))
+        solid = [half for half in trail if graph.kinds[half >> 1] != JOIN]
         done = set()
         for before, half, after in zip([-1, *solid], solid, [*solid[1:], -1], strict=False):
             piece = half >> 1
-            if network.kinds[piece] != BRIDGE or piece in done:
+            if graph.kinds[piece] != BRIDGE or piece in done:
                 continue
             done.add(piece)
             comes, goes = np.zeros(2), np.zeros(2)
-            if before >= 0 and network.kinds[before >> 1] == INK:
+            if before >= 0 and graph.kinds[before >> 1] == INK:
                 comes = -headings[before >> 1, ~before & 1]
-            if after >= 0 and network.kinds[after >> 1] == INK:
+            if after >= 0 and graph.kinds[after >> 1] == INK:
                 goes = headings[after >> 1, after & 1]
-            ends = network.nodes[network.ends[piece]][:: -1 if half & 1 else 1]
+            ends = graph.nodes[graph.ends[piece]][:: -1 if half & 1 else 1]
             for handle in HANDLES:
                 curve = _curve(ends, comes, goes, handle)
                 middle = shapely.linestrings(curve[TOUCHING:-TOUCHING])
@@ -65,7 +65,7 @@ def bow(network: Network, trails: Sequence[Sequence[int]], sight: Floats) -> Net
                 ):
                     pieces[piece] = curve[:: -1 if half & 1 else 1]
                     break
-    return replace(network, pieces=pieces)
+    return replace(graph, pieces=pieces)
 
 
 def _curve(ends: Points, comes: Points, goes: Points, handle: float) -> Points:

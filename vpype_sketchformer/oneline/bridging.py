@@ -1,4 +1,4 @@
-"""What to link in a network of lines: ends that nearly touch, and parts that lie apart."""
+"""What to link in a graph of lines: ends that nearly touch, and parts that lie apart."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scipy.spatial import Delaunay, cKDTree
 from vpype_sketchformer.oneline.graph import (
     Flags,
     Floats,
+    Graph,
     Indices,
     Links,
-    Network,
     Points,
     adjacency,
     bend,
@@ -107,7 +107,7 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Gaps:
-    """Shortest ways from one part of a network to another.
+    """Shortest ways from one part of a graph to another.
 
     Attributes:
         links: The ways, (l,).
@@ -125,32 +125,32 @@ class Gaps:
         return self.links.lengths * LANDING[2 - self.tips.sum(axis=1)]
 
 
-def loose(network: Network) -> Flags:
+def loose(graph: Graph) -> Flags:
     """Tell which ends of pieces are alone, (e, 2); a dot that is alone has one such end."""
-    degrees = network.degrees[network.ends]
+    degrees = graph.degrees[graph.ends]
     alone = degrees == 1
-    alone[:, 0] |= (network.lengths == 0) & (degrees[:, 0] == 2)
+    alone[:, 0] |= (graph.lengths == 0) & (degrees[:, 0] == 2)
     return alone
 
 
-def boxes(network: Network, groups: Indices) -> Floats:
+def boxes(graph: Graph, groups: Indices) -> Floats:
     """Return the corners of each group's box, (g, 2, 2); ``groups`` has one for each piece."""
-    bounds = shapely.bounds(network.lines)
+    bounds = shapely.bounds(graph.lines)
     corners = np.full((groups.max() + 1, 2, 2), [[[np.inf] * 2, [-np.inf] * 2]])
     np.minimum.at(corners[:, 0], groups, bounds[:, :2])
     np.maximum.at(corners[:, 1], groups, bounds[:, 2:])
     return corners
 
 
-def sizes(network: Network, groups: Indices) -> Floats:
+def sizes(graph: Graph, groups: Indices) -> Floats:
     """Return the longer side of each group, (g,); ``groups`` has one for each piece."""
-    return np.ptp(boxes(network, groups), axis=1).max(axis=1)
+    return np.ptp(boxes(graph, groups), axis=1).max(axis=1)
 
 
 # --- parts that lie apart --------------------------------------------------------------------
 
 
-def find_gaps(network: Network) -> Gaps:
+def find_gaps(graph: Graph) -> Gaps:
     """Find the ways between parts that are neighbours.
 
     The shortest connections of a set of points are edges of its Delaunay triangulation (Shamos
@@ -158,40 +158,40 @@ def find_gaps(network: Network) -> Gaps:
     closer look; between those the shortest way is exact. Ways from loose end to loose end are
     looked at as well.
     """
-    parts = network.parts
+    parts = graph.parts
     spacing = np.maximum(
-        sizes(network, parts)[parts] / SAMPLES, network.lengths.sum() / ALL_SAMPLES
+        sizes(graph, parts)[parts] / SAMPLES, graph.lengths.sum() / ALL_SAMPLES
     )
-    piece, place, tip = _samples(network, spacing)
-    points = shapely.line_interpolate_point(network.lines[piece], place)
+    piece, place, tip = _samples(graph, spacing)
+    points = shapely.line_interpolate_point(graph.lines[piece], place)
     xy = shapely.get_coordinates(points)
     pairs = np.concatenate([_neighbours(xy), _near(xy, np.flatnonzero(tip))])
     part = parts[piece]
     pairs = pairs[part[pairs[:, 0]] != part[pairs[:, 1]]]
     pairs = _shortest(pairs, xy, part, tip)
 
-    sides = np.where(tip[pairs], points[pairs], network.lines[piece[pairs]])
+    sides = np.where(tip[pairs], points[pairs], graph.lines[piece[pairs]])
     ways = shapely.shortest_line(sides[:, 0], sides[:, 1])
     landings = shapely.points(shapely.get_coordinates(ways).reshape(-1, 2, 2))
     pieces, lengths = piece[pairs], shapely.length(ways)
-    places = shapely.line_locate_point(network.lines[pieces], landings)
+    places = shapely.line_locate_point(graph.lines[pieces], landings)
     return Gaps(Links(pieces, places, lengths), parts[pieces], tip[pairs])
 
 
-def _samples(network: Network, spacing: Floats) -> tuple[Indices, Floats, Flags]:
+def _samples(graph: Graph, spacing: Floats) -> tuple[Indices, Floats, Flags]:
     """Choose places along the pieces, ``spacing`` (e,) apart at most.
 
     Returns:
         Of each place: its piece, how far along that it is, and whether it is a loose end.
     """
-    steps = np.ceil(network.lengths / np.maximum(spacing, network.resolution)).astype(np.intp)
+    steps = np.ceil(graph.lengths / np.maximum(spacing, graph.resolution)).astype(np.intp)
     piece = np.repeat(np.arange(len(steps)), steps + 1)
     last = np.cumsum(steps + 1) - 1
     first = last - steps
     step = np.arange(len(piece)) - first[piece]
-    place = network.lengths[piece] * step / np.maximum(steps, 1)[piece]
+    place = graph.lengths[piece] * step / np.maximum(steps, 1)[piece]
     tip = np.zeros(len(piece), bool)
-    alone = loose(network)
+    alone = loose(graph)
     tip[first[alone[:, 0]]] = True
     tip[last[alone[:, 1]]] = True
     return piece, place, tip
@@ -261,16 +261,16 @@ def _around(a: list[float], b: list[float]) -> list[float]:
     return [min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
 
 
-def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices, float]:
+def find_drawings(graph: Graph, gaps: Gaps, limits: Limits) -> tuple[Indices, float]:
     """Tell which parts are one drawing: a part belongs to what is near it for its size.
 
     Returns:
         The number of each part's drawing, and the shortest way between two drawings (inf if
         there is only one).
     """
-    groups = _Boxes(boxes(network, network.parts))
+    groups = _Boxes(boxes(graph, graph.parts))
     order = np.argsort(gaps.links.lengths, kind="stable")
-    least = SPECK * float(sizes(network, np.zeros(len(network.pieces), np.intp))[0])
+    least = SPECK * float(sizes(graph, np.zeros(len(graph.pieces), np.intp))[0])
     parts = gaps.parts[order].tolist()
     left = list(zip(gaps.links.lengths[order].tolist(), parts, strict=True))
     grown = True
@@ -287,7 +287,7 @@ def find_drawings(network: Network, gaps: Gaps, limits: Limits) -> tuple[Indices
 
 
 def find_bridges(
-    network: Network, gaps: Gaps, drawings: Indices, first: Links, free: bool = True
+    graph: Graph, gaps: Gaps, drawings: Indices, first: Links, free: bool = True
 ) -> Links:
     """Choose the gaps to bridge: the cheapest first, as for a spanning tree (Kruskal 1956).
 
@@ -295,14 +295,14 @@ def find_bridges(
     there costs what one to the middle of a line does.
 
     Args:
-        network: The network.
+        graph: The graph.
         gaps: What is between its parts.
         drawings: The number of each part's drawing.
         first: Bridges that are chosen already, see `find_chains`.
         free: Whether only ends that nothing has landed on count as loose.
     """
-    groups = DisjointSet(range(int(network.parts.max()) + 1))
-    for a, b in network.parts[first.pieces].tolist():
+    groups = DisjointSet(range(int(graph.parts.max()) + 1))
+    for a, b in graph.parts[first.pieces].tolist():
         groups.merge(a, b)
     taken = set(_sides(first) if free else ())
     sides = _sides(gaps.links)
@@ -336,7 +336,7 @@ def _sides(links: Links) -> list[tuple[int, float]]:
 
 
 def find_chains(
-    network: Network, drawings: Indices, limits: Limits, advance: Advance = ignore
+    graph: Graph, drawings: Indices, limits: Limits, advance: Advance = ignore
 ) -> Links:
     """Find bridges from end to end that string the parts of each drawing together.
 
@@ -344,17 +344,17 @@ def find_chains(
     nothing again. Parts without two loose ends are left out, all but dots.
 
     Args:
-        network: The network.
+        graph: The graph.
         drawings: The number of each part's drawing.
         limits: How far bridges may reach.
         advance: Called with the share of the work that is done.
     """
-    tips = _farthest(network)
-    whose = drawings[network.parts[tips[:, 0, 0]]]
-    size = sizes(network, drawings[network.parts])
+    tips = _farthest(graph)
+    whose = drawings[graph.parts[tips[:, 0, 0]]]
+    size = sizes(graph, drawings[graph.parts])
     pieces, sides = tips[..., 0], tips[..., 1]
-    points = network.nodes[network.ends[pieces, sides]]
-    places = sides * network.lengths[pieces]
+    points = graph.nodes[graph.ends[pieces, sides]]
+    places = sides * graph.lengths[pieces]
     order = np.argsort(whose, kind="stable")
     found, done = [Links.none()], 0
     for lines in np.split(order, np.flatnonzero(np.diff(whose[order])) + 1):
@@ -377,21 +377,21 @@ def _part(advance: Advance, begin: float, share: float) -> Advance:
     return lambda part: advance(begin + share * part)
 
 
-def _farthest(network: Network) -> Indices:
+def _farthest(graph: Graph) -> Indices:
     """Return the loose ends of each part that are farthest apart, (p, 2, 2): piece and side.
 
     A dot has one end, which is there twice; of other parts without two ends there is nothing.
     """
-    ends = np.argwhere(loose(network))
-    part = network.parts[ends[:, 0]]
+    ends = np.argwhere(loose(graph))
+    part = graph.parts[ends[:, 0]]
     order = np.argsort(part, kind="stable")
     found = []
     for here in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
         tips = ends[here]
-        if len(tips) == 1 and network.lengths[tips[0, 0]] == 0:
+        if len(tips) == 1 and graph.lengths[tips[0, 0]] == 0:
             found.append(tips[[0, 0]])
         elif len(tips) > 1:
-            points = network.nodes[network.ends[tips[:, 0], tips[:, 1]]]
+            points = graph.nodes[graph.ends[tips[:, 0], tips[:, 1]]]
             middle = points.mean(axis=0)
             one = int(np.argmax(np.hypot(*(points - middle).T)))
             other = int(np.argmax(np.hypot(*(points - points[one]).T)))
@@ -399,28 +399,28 @@ def _farthest(network: Network) -> Indices:
     return np.array(found, np.intp).reshape(-1, 2, 2)
 
 
-def find_shortcuts(network: Network, reach: Floats) -> tuple[Indices, Floats]:
+def find_shortcuts(graph: Graph, reach: Floats) -> tuple[Indices, Floats]:
     """Find the ways from loose end to loose end across white paper, instead of back over ink.
 
     Args:
-        network: The network, all of its parts whole.
+        graph: The graph, all of its parts whole.
         reach: How long such a way may be at most from the ends of each piece, (e,).
 
     Returns:
         The nodes at both sides (s, 2), and what the way costs: the length, several times if
         it does not go straight on from the ends.
     """
-    ends = np.argwhere(loose(network))
-    at = network.ends[ends[:, 0], ends[:, 1]]
+    ends = np.argwhere(loose(graph))
+    at = graph.ends[ends[:, 0], ends[:, 1]]
     limit = reach[ends[:, 0]]
-    points = network.nodes[at]
+    points = graph.nodes[at]
     pairs = cKDTree(points).query_pairs(limit.max(initial=0.0), output_type="ndarray")
     way = points[pairs[:, 1]] - points[pairs[:, 0]]
     length = np.hypot(*way.T)
-    part = network.parts[ends[pairs, 0]]
+    part = graph.parts[ends[pairs, 0]]
     near = (length > 0) & (length <= limit[pairs].min(axis=1)) & (part[:, 0] == part[:, 1])
     pairs, way, length = pairs[near], way[near], length[near]
-    heading = find_headings(network, reach)[ends[:, 0], ends[:, 1]]
+    heading = find_headings(graph, reach)[ends[:, 0], ends[:, 1]]
     ahead = way / length[:, None]
     turns = bend(heading[pairs[:, 0]], ahead) + bend(heading[pairs[:, 1]], -ahead)
     return at[pairs], length * (1 + turns / bend(np.array([1, 0]), np.array([0, 1])))
@@ -429,37 +429,37 @@ def find_shortcuts(network: Network, reach: Floats) -> tuple[Indices, Floats]:
 # --- ends that nearly touch ------------------------------------------------------------------
 
 
-def find_joins(network: Network, tolerance: Floats) -> Links:
+def find_joins(graph: Graph, tolerance: Floats) -> Links:
     """Find what loose ends are to be joined with, at most ``tolerance`` (e,) away.
 
     First ends are joined in pairs, the nearest first, those of different parts before those
     that close a ring, then each end that is left with the nearest ink. Ink that the end leads
     to anyway, by a short way, is not meant.
     """
-    ends = np.argwhere(loose(network))
+    ends = np.argwhere(loose(graph))
     if not len(ends):
         return Links.none()
-    nodes = network.ends[ends[:, 0], ends[:, 1]]
+    nodes = graph.ends[ends[:, 0], ends[:, 1]]
     limit = tolerance[ends[:, 0]]
-    points = network.nodes[nodes]
-    place = np.where(ends[:, 1] == 0, 0.0, network.lengths[ends[:, 0]])
+    points = graph.nodes[nodes]
+    place = np.where(ends[:, 1] == 0, 0.0, graph.lengths[ends[:, 0]])
     pairs = cKDTree(points).query_pairs(limit.max(), output_type="ndarray")
     length = np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T)
     near = length <= limit[pairs].min(axis=1)
     pairs, length = pairs[near], length[near]
-    order = np.lexsort([*pairs.T[::-1], np.rint(length / network.resolution)])
+    order = np.lexsort([*pairs.T[::-1], np.rint(length / graph.resolution)])
     pairs, length = pairs[order], length[order]
-    tree = shapely.STRtree(network.lines)
+    tree = shapely.STRtree(graph.lines)
     tip, piece = tree.query(shapely.points(points), predicate="dwithin", distance=limit)
-    near = shapely.distance(shapely.points(points[tip]), network.lines[piece]) <= np.minimum(
+    near = shapely.distance(shapely.points(points[tip]), graph.lines[piece]) <= np.minimum(
         limit[tip], tolerance[piece]
     )
     tip, piece = tip[near], piece[near]
-    along = _reach(network, nodes, limit, tip, piece)
+    along = _reach(graph, nodes, limit, tip, piece)
 
     links: list[tuple[int, float, int, float, float]] = []
     free = np.ones(len(ends), bool)
-    parts = network.parts[ends[:, 0]].tolist()
+    parts = graph.parts[ends[:, 0]].tolist()
     groups = DisjointSet(parts)
     for rings in (False, True):
         for (i, j), distance in zip(pairs.tolist(), length.tolist(), strict=True):
@@ -472,11 +472,11 @@ def find_joins(network: Network, tolerance: Floats) -> Links:
     best: dict[int, tuple[float, int, float]] = {}
     for end, other in zip(tip[free[tip]].tolist(), piece[free[tip]].tolist(), strict=True):
         detour = DETOUR * limit[end]
-        first, last = (along[end].get(int(node), detour) for node in network.ends[other])
-        begin, stop = detour - first, network.lengths[other] - (detour - last)
+        first, last = (along[end].get(int(node), detour) for node in graph.ends[other])
+        begin, stop = detour - first, graph.lengths[other] - (detour - last)
         if begin > stop:
             continue
-        line = shapely.linestrings(stretch(network.pieces[other], begin, stop))
+        line = shapely.linestrings(stretch(graph.pieces[other], begin, stop))
         point = shapely.points(points[end])
         distance = float(shapely.distance(line, point))
         if distance <= limit[end] and distance < best.get(end, (np.inf,))[0]:
@@ -489,12 +489,12 @@ def find_joins(network: Network, tolerance: Floats) -> Links:
 
 
 def _reach(
-    network: Network, nodes: Indices, limit: Floats, tip: Indices, piece: Indices
+    graph: Graph, nodes: Indices, limit: Floats, tip: Indices, piece: Indices
 ) -> dict[int, dict[int, float]]:
     """Return how far nodes are along the ink from loose ends, where that is no gap.
 
     Args:
-        network: The network.
+        graph: The graph.
         nodes: The node of each loose end, (n,).
         limit: How far each may be from what it joins, (n,).
         tip: The loose ends that have something near, with ...
@@ -503,12 +503,12 @@ def _reach(
     Returns:
         For each of these ends, the nodes that are within `DETOUR` of its limit.
     """
-    graph = adjacency(network.ends, network.lengths, len(network.nodes))
+    matrix = adjacency(graph.ends, graph.lengths, len(graph.nodes))
     tips = np.unique(tip)
     found: dict[int, dict[int, float]] = {}
     for some in np.array_split(tips, max(1, -(-len(tips) // AT_ONCE))):
         farthest = DETOUR * limit[some].max(initial=0.0)
-        ways = dijkstra(graph, directed=False, indices=nodes[some], limit=farthest)
+        ways = dijkstra(matrix, directed=False, indices=nodes[some], limit=farthest)
         for end, row in zip(some.tolist(), ways, strict=True):
             here = np.flatnonzero(row <= DETOUR * limit[end])
             found[end] = dict(zip(here.tolist(), row[here].tolist(), strict=True))

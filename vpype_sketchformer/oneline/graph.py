@@ -1,4 +1,4 @@
-"""Lines as a network: pieces of ink between the places where they meet.
+"""Lines as a graph: pieces of ink between the places where they meet.
 
 Lines meet where they cross, where one ends on another, and where one runs on top of another.
 What nearly meets is joined by short links, and parts that lie apart are bridged. No ink is
@@ -34,7 +34,7 @@ RESOLUTION = 2.0**-30
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Graph:
     """A graph of polylines.
 
     Attributes:
@@ -148,17 +148,17 @@ def by_node(edges: Indices, count: int) -> tuple[list[int], list[int]]:
     return offsets.tolist(), np.argsort(at, kind="stable").tolist()
 
 
-# --- from lines to a network -----------------------------------------------------------------
+# --- from lines to a graph -----------------------------------------------------------------
 
 
-def build(lines: Sequence[Points]) -> Network:
+def build(lines: Sequence[Points]) -> Graph:
     """Cut lines where they meet.
 
     Args:
         lines: Polylines, (k, 2) each, k >= 1, all points finite; at least one line.
 
     Returns:
-        The network of the ink; every stretch is there once, however often it was drawn.
+        The graph of the ink; every stretch is there once, however often it was drawn.
     """
     points = np.concatenate(lines)
     resolution = _resolution(points)
@@ -267,7 +267,7 @@ def _distance(points: Points, segments: Points) -> Floats:
     return np.hypot(*(points - foot).T)
 
 
-def _chains(vertices: Points, segments: Indices, resolution: float) -> Network:
+def _chains(vertices: Points, segments: Indices, resolution: float) -> Graph:
     """Join segments that nothing else meets into pieces; (v, v) is a dot."""
     offsets, halves = by_node(segments, len(vertices))
     where = segments.ravel().tolist()
@@ -296,7 +296,7 @@ def _chains(vertices: Points, segments: Indices, resolution: float) -> Network:
 
     ends = np.array([(chain[0], chain[-1]) for chain in chains], dtype=np.intp)
     kept, ends = np.unique(ends, return_inverse=True)
-    return Network(
+    return Graph(
         nodes=vertices[kept],
         pieces=[vertices[chain] for chain in chains],
         ends=ends.reshape(-1, 2),
@@ -308,13 +308,13 @@ def _chains(vertices: Points, segments: Indices, resolution: float) -> Network:
 # --- links -----------------------------------------------------------------------------------
 
 
-def link(network: Network, links: Links, kind: int) -> Network:
-    """Add straight pieces between places on the network, cutting pieces where they land.
+def link(graph: Graph, links: Links, kind: int) -> Graph:
+    """Add straight pieces between places on the graph, cutting pieces where they land.
 
     Each piece keeps its number, which is its first stretch then.
     """
-    nodes, pieces = list(network.nodes), list(network.pieces)
-    ends, kinds = network.ends.tolist(), network.kinds.tolist()
+    nodes, pieces = list(graph.nodes), list(graph.pieces)
+    ends, kinds = graph.ends.tolist(), graph.kinds.tolist()
     places: dict[int, set[float]] = {}
     landed = list(
         zip(links.pieces.ravel().tolist(), links.places.ravel().tolist(), strict=True)
@@ -323,14 +323,14 @@ def link(network: Network, links: Links, kind: int) -> Network:
         places.setdefault(piece, set()).add(place)
     landings: dict[tuple[int, float], int] = {}
     for piece, wanted in places.items():
-        line = network.pieces[piece]
-        first, last = (int(node) for node in network.ends[piece])
+        line = graph.pieces[piece]
+        first, last = (int(node) for node in graph.ends[piece])
         along = stations(line)
         length = float(along[-1])
         cuts = [(0.0, first)]
         for place in sorted(wanted):
-            at_last = place > max(length - network.resolution, length / 2)
-            if not at_last and place > cuts[-1][0] + network.resolution:
+            at_last = place > max(length - graph.resolution, length / 2)
+            if not at_last and place > cuts[-1][0] + graph.resolution:
                 cuts.append((place, len(nodes)))
                 nodes.append(stretch(line, place, place)[0])
             landings[piece, place] = last if at_last else cuts[-1][1]
@@ -342,7 +342,7 @@ def link(network: Network, links: Links, kind: int) -> Network:
             kinds.append(kinds[piece])
     joined = [landings[where] for where in landed]
     cut = replace(
-        network,
+        graph,
         nodes=np.array(nodes),
         pieces=pieces,
         ends=np.array(ends, np.intp),
@@ -353,13 +353,13 @@ def link(network: Network, links: Links, kind: int) -> Network:
     return connect(cut, pairs, np.full(len(pairs), kind, np.int8))
 
 
-def connect(network: Network, pairs: Indices, kinds: NDArray[np.int8]) -> Network:
+def connect(graph: Graph, pairs: Indices, kinds: NDArray[np.int8]) -> Graph:
     """Add straight pieces between nodes (p, 2), of the kinds (p,)."""
     return replace(
-        network,
-        pieces=[*network.pieces, *network.nodes[pairs]],
-        ends=np.concatenate([network.ends, pairs]),
-        kinds=np.concatenate([network.kinds, kinds]),
+        graph,
+        pieces=[*graph.pieces, *graph.nodes[pairs]],
+        ends=np.concatenate([graph.ends, pairs]),
+        kinds=np.concatenate([graph.kinds, kinds]),
     )
 
 
@@ -384,13 +384,13 @@ def stretch(line: Points, begin: float, end: float, along: Floats | None = None)
     return np.concatenate([begins, line[first:stop], ends])
 
 
-def find_headings(network: Network, sight: Floats) -> Points:
+def find_headings(graph: Graph, sight: Floats) -> Points:
     """Return where pieces head from each of their ends, unit vectors (e, 2 ends, 2)."""
-    near = np.minimum(sight, network.lengths)
-    first = shapely.line_interpolate_point(network.lines, near)
-    last = shapely.line_interpolate_point(network.lines, network.lengths - near)
+    near = np.minimum(sight, graph.lengths)
+    first = shapely.line_interpolate_point(graph.lines, near)
+    last = shapely.line_interpolate_point(graph.lines, graph.lengths - near)
     seen = np.stack([shapely.get_coordinates(p) for p in (first, last)], axis=1)
-    ways = seen - network.nodes[network.ends]
+    ways = seen - graph.nodes[graph.ends]
     lengths = np.hypot(ways[..., 0], ways[..., 1])[..., None]
     return np.divide(ways, lengths, out=np.zeros_like(ways), where=lengths > 0)
 

@@ -1,6 +1,6 @@
-"""The postman's way: which pieces of a network to go over twice, so that one path covers all.
+"""The postman's way: which pieces of a graph to go over twice, so that one path covers all.
 
-A connected network can be drawn without lifting the pen if no more than two of its nodes have
+A connected graph can be drawn without lifting the pen if no more than two of its nodes have
 an odd number of pieces; the path begins and ends there. Otherwise pieces have to be gone over
 again: routes that connect all but two of the odd nodes in pairs, as short as possible in all
 (the Chinese postman problem, Kwan 1962; solved by matching, Edmonds & Johnson 1973).
@@ -57,7 +57,7 @@ def repeat(
     Returns:
         Indices of edges, each at most once.
     """
-    network = _Simple(edges, lengths, count)
+    graph = _Simple(edges, lengths, count)
     drawn = edges[: len(edges) - spare]
     odd = np.bincount(drawn.ravel(), minlength=count) % 2 == 1
     part = components(edges, count)
@@ -67,13 +67,11 @@ def repeat(
     for nodes in np.split(order, np.cumsum(np.bincount(part))[:-1]):
         number = np.count_nonzero(odd[nodes])
         if 2 < number <= BLOCK:
-            problems.append(_Problem(network, nodes, odd, is_open=True))
+            problems.append(_Problem(graph, nodes, odd, is_open=True))
         elif number > BLOCK:
-            blocks, crossed, left = _divide(network, nodes, odd)
+            blocks, crossed, left = _divide(graph, nodes, odd)
             again[crossed] ^= True
-            problems += [
-                _Problem(network, block, left) for block in blocks if left[block].any()
-            ]
+            problems += [_Problem(graph, block, left) for block in blocks if left[block].any()]
     longest: dict[int, tuple[float, Indices]] = {}
     for i, problem in enumerate(problems):
         for pair in match(problem.weights):
@@ -95,7 +93,7 @@ class _Simple:
     def __init__(self, edges: Indices, lengths: Floats, count: int) -> None:
         self.keys, self.edges = simple(edges, lengths, count)
         self.count = count
-        self.graph = adjacency(edges, lengths, count)
+        self.matrix = adjacency(edges, lengths, count)
 
     def between(self, nodes: Indices, others: Indices) -> Indices:
         """Return the edges between nodes and others, in turn."""
@@ -112,13 +110,13 @@ class _Problem:
     """
 
     def __init__(
-        self, network: _Simple, nodes: Indices, odd: Flags, is_open: bool = False
+        self, graph: _Simple, nodes: Indices, odd: Flags, is_open: bool = False
     ) -> None:
-        self.network, self.nodes = network, nodes
+        self.graph, self.nodes = graph, nodes
         self.odd = np.flatnonzero(odd[nodes])
-        graph = network.graph[nodes][:, nodes]
+        matrix = graph.matrix[nodes][:, nodes]
         distance, self.before = dijkstra(
-            graph, directed=False, indices=self.odd, return_predecessors=True
+            matrix, directed=False, indices=self.odd, return_predecessors=True
         )
         self.weights = distance[:, self.odd]
         if is_open:
@@ -135,11 +133,11 @@ class _Problem:
         while route[-1] != self.odd[a]:
             route.append(int(self.before[a, route[-1]]))
         nodes = self.nodes[route]
-        return self.network.between(nodes[:-1], nodes[1:])
+        return self.graph.between(nodes[:-1], nodes[1:])
 
 
 def _divide(
-    network: _Simple, nodes: Indices, odd: Flags
+    graph: _Simple, nodes: Indices, odd: Flags
 ) -> tuple[list[Indices], Indices, Flags]:
     """Divide a connected part into connected blocks, along its minimum spanning tree.
 
@@ -148,7 +146,7 @@ def _divide(
         nodes are odd then: an even number in each block.
     """
     odd = odd.copy()
-    tree = minimum_spanning_tree(network.graph[nodes][:, nodes])
+    tree = minimum_spanning_tree(graph.matrix[nodes][:, nodes])
     order, parent = breadth_first_order(tree, 0, directed=False)
     number = odd[nodes].astype(int)
     root = np.arange(len(nodes))
@@ -168,7 +166,7 @@ def _divide(
     by_root = np.argsort(root, kind="stable")
     blocks = np.split(nodes[by_root], np.flatnonzero(np.diff(root[by_root])) + 1)
     pairs = np.array(crossed, np.intp).reshape(-1, 2)
-    return blocks, network.between(pairs[:, 0], pairs[:, 1]), odd
+    return blocks, graph.between(pairs[:, 0], pairs[:, 1]), odd
 
 
 def match(weights: Floats) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import shapely
 
-from vpype_sketchformer.oneline.graph import JOIN, Network, Points, stations, stretch
+from vpype_sketchformer.oneline.graph import JOIN, Graph, Points, stations, stretch
 
 #: How far from a joint rounding begins, over the deviation allowed: the farthest that will do.
 REACHES = (12.0, 6.0, 3.0, 1.5)
@@ -18,20 +18,20 @@ HANDLE = 0.4
 CURVE_POINTS = 12
 
 
-def write_down(network: Network, trail: Sequence[int], deviation: float) -> Points:
+def write_down(graph: Graph, trail: Sequence[int], deviation: float) -> Points:
     """Return the polyline of a trail, its joints rounded by up to ``deviation``.
 
     A joint is where one piece goes over into the next, with what joins ends that nearly touch.
     """
     pieces = np.array(trail) >> 1
-    lines = [network.pieces[half >> 1][:: -1 if half & 1 else 1] for half in trail]
-    path = _without_repeats(lines, network.resolution)
+    lines = [graph.pieces[half >> 1][:: -1 if half & 1 else 1] for half in trail]
+    path = _without_repeats(lines, graph.resolution)
     if deviation <= 0 or len(trail) < 2 or len(path) < 3:
         return path
-    stops = np.cumsum(network.lengths[pieces]).tolist()
+    stops = np.cumsum(graph.lengths[pieces]).tolist()
     joints: list[tuple[float, float]] = []
     for i, stop in enumerate(stops[:-1]):
-        begin = joints.pop()[0] if i and network.kinds[pieces[i]] == JOIN else stop
+        begin = joints.pop()[0] if i and graph.kinds[pieces[i]] == JOIN else stop
         joints.append((begin, stop))
     return _rounded(path, joints, deviation)
 

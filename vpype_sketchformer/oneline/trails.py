@@ -1,4 +1,4 @@
-"""The way through a network: one trail through all pieces of a part, as straight as it can be.
+"""The way through a graph: one trail through all pieces of a part, as straight as it can be.
 
 At each node pieces go over into each other in pairs, the straightest way. That gives several
 trails; where two of them meet they change partners and become one (Hierholzer 1873), first
@@ -17,8 +17,8 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from vpype_sketchformer.oneline.graph import (
     Floats,
+    Graph,
     Indices,
-    Network,
     Points,
     bend,
     by_node,
@@ -31,11 +31,11 @@ from vpype_sketchformer.oneline.graph import (
 COMPARED = 8
 
 
-def find_trails(network: Network, order: Indices, sight: Floats) -> list[list[int]]:
+def find_trails(graph: Graph, order: Indices, sight: Floats) -> list[list[int]]:
     """Find one trail for each part, through all of its pieces, as straight as it can be.
 
     Args:
-        network: The pieces.
+        graph: The pieces.
         order: Each piece as often as it is to be drawn.
         sight: Length of the stretch that shows a piece's direction, (e,).
 
@@ -43,12 +43,12 @@ def find_trails(network: Network, order: Indices, sight: Floats) -> list[list[in
         The pieces of each trail: piece i as 2 i if it is drawn from its first point to its
         last, as 2 i + 1 the other way.
     """
-    ends = network.ends[order]
-    headings = find_headings(network, sight)[order].reshape(-1, 2)  # of each half
-    offsets, halves = by_node(ends, len(network.nodes))
+    ends = graph.ends[order]
+    headings = find_headings(graph, sight)[order].reshape(-1, 2)  # of each half
+    offsets, halves = by_node(ends, len(graph.nodes))
     straight = _pair(np.array(halves), np.array(offsets), headings)
     partner = _unite(ends, halves, offsets, headings, straight.tolist())
-    starts = _starts(ends, len(network.nodes), headings, partner)
+    starts = _starts(ends, len(graph.nodes), headings, partner)
     trails = []
     for half in starts:
         trail = []

@@ -14,9 +14,9 @@ from vpype_sketchformer.oneline.graph import (
     BRIDGE,
     JOIN,
     Floats,
+    Graph,
     Indices,
     Links,
-    Network,
     Points,
     build,
     connect,
@@ -26,7 +26,7 @@ from vpype_sketchformer.oneline.rounding import write_down
 from vpype_sketchformer.oneline.trails import find_trails
 
 #: Coordinates end here: squares of what is greater have no meaning left.
-FARTHEST = 1e100
+LARGEST_COORDINATE = 1e100
 
 #: The direction of a piece at its end is that of a stretch as long as so many tolerances.
 SIGHT = 2.0
@@ -95,22 +95,22 @@ def unbroken(
     points = np.concatenate(strokes)
     if not np.isfinite(points).all():
         raise StrokeError("a point of the drawing is not at a finite place.")
-    if np.abs(points).max() > FARTHEST:
+    if np.abs(points).max() > LARGEST_COORDINATE:
         raise StrokeError("the drawing is too large, or too far away.")
     limits = limits or Limits()
-    network = build(strokes)
+    graph = build(strokes)
     advance(0.05)
-    size = bridging.sizes(network, network.parts)[network.parts]
-    joins = bridging.find_joins(network, limits.joins(size))
-    network = link(network, joins, JOIN)
-    gaps = bridging.find_gaps(network)
-    drawings, gap = bridging.find_drawings(network, gaps, limits)
+    size = bridging.sizes(graph, graph.parts)[graph.parts]
+    joins = bridging.find_joins(graph, limits.joins(size))
+    graph = link(graph, joins, JOIN)
+    gaps = bridging.find_gaps(graph)
+    drawings, gap = bridging.find_drawings(graph, gaps, limits)
     advance(0.2)
     if shortcut:  # these spare going back from ends that are bridged twice
-        bridges = bridging.find_bridges(network, gaps, drawings, Links.none(), free=False)
+        bridges = bridging.find_bridges(graph, gaps, drawings, Links.none(), free=False)
     else:
-        bridges = _choose(network, gaps, drawings, limits, lambda x: advance(0.2 + 0.4 * x))
-    whole = link(network, bridges, BRIDGE)
+        bridges = _choose(graph, gaps, drawings, limits, lambda x: advance(0.2 + 0.4 * x))
+    whole = link(graph, bridges, BRIDGE)
     size = bridging.sizes(whole, whole.parts)[whole.parts]
     shortcuts, costs = bridging.find_shortcuts(whole, shortcut * size)
     again = postman.repeat(
@@ -146,31 +146,31 @@ def unbroken(
 
 
 def _choose(
-    network: Network, gaps: Gaps, drawings: Indices, limits: Limits, advance: Advance
+    graph: Graph, gaps: Gaps, drawings: Indices, limits: Limits, advance: Advance
 ) -> Links:
     """Choose the bridges: of two ways to do so, the better one for each drawing.
 
     The first looks for bridges that are short, the second for a path that passes the parts
     one after the other. With very many parts the first takes long and is hardly better.
     """
-    chains = bridging.find_chains(network, drawings, limits, lambda x: advance(0.8 * x))
-    strung = bridging.find_bridges(network, gaps, drawings, chains)
+    chains = bridging.find_chains(graph, drawings, limits, lambda x: advance(0.8 * x))
+    strung = bridging.find_bridges(graph, gaps, drawings, chains)
     if not len(chains) or len(drawings) > MANY:
         return strung
-    short = bridging.find_bridges(network, gaps, drawings, Links.none())
-    costs = np.array([_costs(network, links, drawings) for links in (short, strung)])
-    whose = [drawings[network.parts[links.pieces[:, 0]]] for links in (short, strung)]
+    short = bridging.find_bridges(graph, gaps, drawings, Links.none())
+    costs = np.array([_costs(graph, links, drawings) for links in (short, strung)])
+    whose = [drawings[graph.parts[links.pieces[:, 0]]] for links in (short, strung)]
     better = costs[1] < costs[0] * (1 - SLACK)
     advance(1.0)
     return short[~better[whose[0]]] + strung[better[whose[1]]]
 
 
-def _costs(network: Network, bridges: Links, drawings: Indices) -> Floats:
+def _costs(graph: Graph, bridges: Links, drawings: Indices) -> Floats:
     """Return what each drawing would get that is not its own: bridges, and ink gone over."""
-    whole = link(network, bridges, BRIDGE)
+    whole = link(graph, bridges, BRIDGE)
     again = postman.repeat(whole.ends, whole.lengths, len(whole.nodes))
     drawing = np.zeros(whole.parts.max() + 1, np.intp)
-    drawing[whole.parts[: len(network.pieces)]] = drawings[network.parts]
+    drawing[whole.parts[: len(graph.pieces)]] = drawings[graph.parts]
     added = np.where(whole.kinds == BRIDGE, WHITE, 0.0)
     added[again] += 1
     return np.bincount(drawing[whole.parts], added * whole.lengths).astype(np.float64)

@@ -60,7 +60,7 @@ TEMPLATES = ("document_", "layer_", "line_", "segment")
 TOLERANCE = 0.01
 
 #: Coordinates without a page end here, in mm: GRBL reads numbers of eight digits.
-FARTHEST = 99_999.0
+LARGEST_COORDINATE = 99_999.0
 
 
 class _Form(NamedTuple):
@@ -119,7 +119,7 @@ def check_lines(document: vp.Document, command: str) -> None:
     if not np.isfinite(points).all():
         raise click.UsageError(f"{command}: a point of the drawing is not at a finite place.")
     if document.page_size is None:
-        if np.abs(points).max() > FARTHEST:
+        if np.abs(points).max() > LARGEST_COORDINATE:
             raise click.UsageError(f"{command}: the drawing is too large, or too far away.")
         return
     page = np.array(document.page_size) / MM

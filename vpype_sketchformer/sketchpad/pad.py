@@ -38,7 +38,7 @@ PENS = {
 #: The most that a page takes, so that memory stays bounded.
 MOST_STROKES, MOST_POINTS = 20_000, 1_000_000
 #: Coordinates beyond this are no drawing, pixels.
-FARTHEST = 1e5
+LARGEST_COORDINATE = 1e5
 #: Smallest and largest side of a page, pixels.
 SHORTEST, LONGEST = 40.0, 20_000.0
 
@@ -78,7 +78,9 @@ class Inked:
             raise PadError("nobody has such a pen.")
         if not isinstance(points, list) or len(points) < 4 or len(points) % 2:
             raise PadError("a stroke's points are two or more pairs of numbers.")
-        numbers = [as_number(point, -FARTHEST, FARTHEST) for point in points]
+        numbers = [
+            as_number(point, -LARGEST_COORDINATE, LARGEST_COORDINATE) for point in points
+        ]
         return cls(as_count(value.get("drawing")), by, np.array(numbers).reshape(-1, 2), pen)
 
     def to_json(self) -> dict[str, Any]:

@@ -7,7 +7,14 @@ import io
 import numpy as np
 import vpype as vp
 
-from vpype_sketchformer.sketchpad.pad import FARTHEST, MOST_STROKES, PENS, WAYS, Pad, Stroke
+from vpype_sketchformer.sketchpad.pad import (
+    LARGEST_COORDINATE,
+    MOST_STROKES,
+    PENS,
+    WAYS,
+    Pad,
+    Stroke,
+)
 from vpype_sketchformer.svg_reader import SvgError, SvgReader
 from vpype_sketchformer.units import CM
 
@@ -18,7 +25,9 @@ def read_strokes(reader: SvgReader, data: bytes) -> list[Stroke]:
     Raises:
         SvgError: It is none, or there are no lines in it, or too many.
     """
-    strokes = [s for s in reader.read(data) if np.all(np.abs(s) <= FARTHEST)]  # drops NaN too
+    strokes = [
+        s for s in reader.read(data) if np.all(np.abs(s) <= LARGEST_COORDINATE)
+    ]  # drops NaN too
     if not strokes:
         raise SvgError("no lines in it")
     if len(strokes) > MOST_STROKES:

@@ -41,7 +41,7 @@ BLIND = 1.0
 _WAITS = re.compile(r"M|G4(?!\d)")
 
 
-class Wish(Enum):
+class Request(Enum):
     """What the user wants while the machine works."""
 
     PAUSE = "pause where the pen is, or go on"
@@ -102,7 +102,7 @@ class Plot:
         seconds: How long each line of the plan takes.
         progress: How far the job got; kept up to date.
         save: Writes the progress down.
-        wish: Returns what the user wants at the moment.
+        request: Returns what the user wants at the moment.
         show: Called again and again with the seconds of the plan that have passed.
         say: Tells the user what is waited for.
         adjust: Returns the plan with the lowered pen so many steps higher.
@@ -115,7 +115,7 @@ class Plot:
     seconds: NDArray[np.float64]
     progress: Progress
     save: Callable[[], None]
-    wish: Callable[[], Wish | None]
+    request: Callable[[], Request | None]
     show: Callable[[float, Status | None], None]
     say: Callable[[str], None]
     adjust: Callable[[int], Plan]
@@ -194,9 +194,9 @@ class Plot:
 
     def _wait_for_user(self) -> None:
         """Watch the machine until the user confirms, and set the height of the pen."""
-        while (wish := self._turn()) is not Wish.CONFIRM:
-            if wish in (Wish.HIGHER, Wish.LOWER):
-                self.plan = self.adjust(1 if wish is Wish.HIGHER else -1)
+        while (request := self._turn()) is not Request.CONFIRM:
+            if request in (Request.HIGHER, Request.LOWER):
+                self.plan = self.adjust(1 if request is Request.HIGHER else -1)
 
     def _send(self, lines: Iterable[str]) -> None:
         """Send lines as room comes free."""
@@ -228,27 +228,27 @@ class Plot:
 
     def _work(self) -> None:
         """Take a turn while the machine is drawing, which may be asked to pause."""
-        wish = self._turn()
-        if wish is Wish.PAUSE:
+        request = self._turn()
+        if request is Request.PAUSE:
             state = self.machine.status.state if self.machine.status else ""
             self.machine.write(GO_ON if state.startswith(("Hold", "Door")) else HOLD)
-        elif wish is Wish.LIFT:
+        elif request is Request.LIFT:
             self._resting = not self._resting
             self.say("pausing at the next pen lift" if self._resting else "not pausing")
 
-    def _turn(self) -> Wish | None:
+    def _turn(self) -> Request | None:
         """Read what has come, do what the user wants, and look at the machine."""
         answered, status = self._answered, self.machine.status
         self.machine.attend()
         if self.machine.status is not status:
             self._look(self.machine.status, answered)
         self.show(float(self._passed[self._answered]), self.machine.status)
-        wish = self.wish()
-        if wish is Wish.ABORT:
+        request = self.request()
+        if request is Request.ABORT:
             raise AbortedError("stopped by you.")
-        if wish in (Wish.FASTER, Wish.SLOWER):
-            self.machine.write(FASTER if wish is Wish.FASTER else SLOWER)
-        return wish
+        if request in (Request.FASTER, Request.SLOWER):
+            self.machine.write(FASTER if request is Request.FASTER else SLOWER)
+        return request
 
     def _look(self, status: Status | None, answered: int) -> None:
         """Notice that the pen has left the beginning of a stroke."""

@@ -22,7 +22,7 @@ from vpype_sketchformer.plotters.grbl.plan import (
     plan,
     travelled,
 )
-from vpype_sketchformer.plotters.grbl.plot import Plot, Wish, check_lines, raise_pen
+from vpype_sketchformer.plotters.grbl.plot import Plot, Request, check_lines, raise_pen
 from vpype_sketchformer.plotters.grbl.reach import check_travel
 from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress, key
 from vpype_sketchformer.plotters.operator import DeclinedError, duration
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from vpype_sketchformer.plotters.operator import Bar, Operator
 
 #: What keys stand for while the machine draws.
-WISHES = {
-    " ": Wish.PAUSE,
-    "p": Wish.PAUSE,
-    "l": Wish.LIFT,
-    "q": Wish.ABORT,
-    "\n": Wish.CONFIRM,
-    "\r": Wish.CONFIRM,
-    "+": Wish.FASTER,
-    "-": Wish.SLOWER,
-    "u": Wish.HIGHER,
-    "d": Wish.LOWER,
+REQUESTS = {
+    " ": Request.PAUSE,
+    "p": Request.PAUSE,
+    "l": Request.LIFT,
+    "q": Request.ABORT,
+    "\n": Request.CONFIRM,
+    "\r": Request.CONFIRM,
+    "+": Request.FASTER,
+    "-": Request.SLOWER,
+    "u": Request.HIGHER,
+    "d": Request.LOWER,
 }
 
 #: Towards the paper, one key's change of the lowered pen: a servo's S grows, a Z axis sinks.
@@ -409,7 +409,7 @@ class Session:
                 seconds=seconds,
                 progress=progress,
                 save=lambda: self._save(progress),
-                wish=lambda: WISHES.get(pressed()),
+                request=lambda: REQUESTS.get(pressed()),
                 show=lambda passed, status: self._show(bar, progress, passed, status),
                 say=bar.say,
                 adjust=lambda steps: self._adjust(steps, left, bar),
