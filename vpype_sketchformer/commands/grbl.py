@@ -158,7 +158,7 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
         q, Ctrl-C      stop: halt, raise the pen, say where it stands
 
     Layers are drawn one after the other; before each but the first the pen waits at the
-    origin to be changed. `vpype -v` shows the position.
+    origin, or where `--park` says, to be changed. `vpype -v` shows the position.
 
     A plot that has stopped goes on with the same command and `--resume`, from the first
     stroke that was not drawn to its end. How far it got is kept in a file beside the
