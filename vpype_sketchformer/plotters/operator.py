@@ -35,8 +35,8 @@ class Operator(Protocol):
     def say(self, text: str) -> None:
         """Tell something."""
 
-    def confirm(self, question: str) -> bool:
-        """Ask something that is answered with yes or no.
+    def confirm(self, question: str, *, default: bool = False) -> bool:
+        """Ask something that is answered with yes or no, by Enter alone with the default.
 
         Raises:
             DeclinedError: Nobody answers.

@@ -44,10 +44,10 @@ class Terminal:
         """Print a line."""
         click.echo(f"{self.command}: {plain(text)}", err=True)
 
-    def confirm(self, question: str) -> bool:
+    def confirm(self, question: str, *, default: bool = False) -> bool:
         """Ask a question."""
         try:
-            return click.confirm(question, err=True)
+            return click.confirm(question, default=default, err=True)
         except click.Abort as error:
             raise DeclinedError from error
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vpype_sketchformer.plotters import ebb
+from vpype_sketchformer.plotters.axidraw import board
 from vpype_sketchformer.wording import OneLineError
 
 if TYPE_CHECKING:
@@ -327,9 +327,9 @@ class AxiDraw:
                 if min(abs(each - part) for each in ways) > 1:
                     raise AxiDrawError("the carriage did not go where it was sent")
 
-    def look(self) -> ebb.Board | None:
+    def look(self) -> board.Board | None:
         """Ask the board for its power and its place; None if it does not answer."""
-        return ebb.look(self.options.get("port"))
+        return board.look(self.options.get("port"))
 
     def _set_up(self, svg: str | None) -> Any:
         """Return the module's object; a new one, for it keeps the last drawing."""

@@ -1,0 +1,1 @@
+"""An AxiDraw or a NextDraw: the maker's module, the board, the record, the session."""

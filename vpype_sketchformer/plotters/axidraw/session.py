@@ -1,0 +1,564 @@
+"""One plot on an AxiDraw, from the document to the finished or stopped drawing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import vpype as vp
+
+from vpype_sketchformer.plotters.axidraw import module, remainder
+from vpype_sketchformer.plotters.axidraw.module import AxiDraw, AxiDrawError, Run
+from vpype_sketchformer.plotters.axidraw.record import Record
+from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress
+from vpype_sketchformer.plotters.operator import DeclinedError, duration
+from vpype_sketchformer.wording import OneLineError
+
+if TYPE_CHECKING:
+    from vpype_sketchformer.plotters.job import Stroke
+    from vpype_sketchformer.plotters.operator import Operator
+
+#: How much of a drawing is drawn again, in mm, where the module has counted on after the
+#: cable was out, and only the carriage could tell.
+OVERLAP = 30.0
+
+#: By how much the arrow keys change a height of the pen.
+ARROWS = {"\x1b[A": 1, "\x1b[B": -1}
+
+
+class StoppedError(OneLineError):
+    """A plot did not get to its end; says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user wants of a plot.
+
+    Attributes:
+        sure: Whether not to ask before the plot.
+        preview: Whether only to say what would be plotted.
+        resume: Whether to go on with a plot that was stopped.
+        at_home: Whether the carriage was put into the home corner since.
+        back: How much of what was drawn to draw again, in mm.
+        pause: Whether to stop before each layer but the first, for another pen.
+        frame: What to travel around before the plot: ``page``, ``drawing``, or nothing.
+        copies: How often to plot.
+    """
+
+    sure: bool = False
+    preview: bool = False
+    resume: bool = False
+    at_home: bool = False
+    back: float = 0.0
+    pause: bool = True
+    frame: str | None = None
+    copies: int = 1
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The other layers of a drawing that is plotted layer by layer, as `forlayer` does.
+
+    Attributes:
+        shown: The numbers of all layers; empty where the drawing is plotted at once.
+        finished: Those of the layers that are done.
+        more: Whether another layer follows.
+    """
+
+    shown: frozenset[int] = frozenset()
+    finished: frozenset[int] = frozenset()
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One layer, as the AxiDraw is to plot it.
+
+    Attributes:
+        job: The layer alone.
+        page: Width and height in mm.
+        label: The layer's name for the module.
+        svg: The layer on its page, or what the module returned when it stopped.
+        pause: Whether its name asks for a pause before it.
+        progress: What to record when its plot begins.
+        is_resumed: Whether the module goes on with what it returned.
+        walk: How to bring the carriage home first, x + iy in mm.
+    """
+
+    job: Job
+    page: tuple[float, float]
+    label: str
+    svg: str
+    pause: bool
+    progress: Progress
+    is_resumed: bool = False
+    walk: complex = 0j
+
+    def __str__(self) -> str:
+        """Name the layer."""
+        return str(self.job.layers[0])
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether some of it is drawn."""
+        return self.is_resumed or self.progress.span[0] > 0
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the carriage is not at home."""
+        return self.is_resumed or bool(self.walk)
+
+    @property
+    def mode(self) -> str:
+        """The module's mode."""
+        return "res_plot" if self.is_resumed else "plot"
+
+
+class Session:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        axidraw: AxiDraw,
+        file: JobFile,
+        around: Surroundings,
+        wanted: Wanted,
+        operator: Operator,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            axidraw: The machine.
+            file: Where to keep how far it got.
+            around: The layers beside those that are plotted.
+            wanted: What the user wants.
+            operator: Who stands at the machine.
+
+        Raises:
+            JobError: The file is not a job file.
+        """
+        self.axidraw = axidraw
+        self.record = Record(file)
+        self.around = around
+        self.wanted = wanted
+        self.operator = operator
+
+    def run(self, document: vp.Document, numbers: Sequence[int]) -> None:
+        """Plot.
+
+        Args:
+            document: The drawing.
+            numbers: The layers to plot.
+
+        Raises:
+            AxiDrawError: The machine, or its module, cannot.
+            JobError: The drawing cannot be plotted, or gone on with.
+            StoppedError: It was stopped before its end.
+            DeclinedError: The user does not want to.
+        """
+        parts = whole = self._parts(document, numbers)
+        if self.wanted.resume:
+            self.record.require_begun()
+            parts = [self._resumed(part) for part in parts if not self._is_drawn(part)]
+        estimates = self._estimates(parts)
+        self._announce(parts, estimates)
+        if self.wanted.preview:
+            return
+        if parts:
+            self._check_power()
+            self._frame(parts)
+            self._ask(parts)
+        for copy in range(1, self.wanted.copies + 1):
+            if copy > 1:
+                self._ask_for_paper(copy)
+                parts, estimates = whole, self._estimates(whole)
+            self._plot(parts, estimates)
+        if not self.around.more:
+            self.record.close()
+
+    def go_home(self, document: vp.Document, numbers: Sequence[int]) -> None:
+        """Move the carriage home from where a plot was stopped.
+
+        Args:
+            document: The drawing.
+            numbers: The layers that were to be plotted.
+
+        Raises:
+            AxiDrawError: The machine, or its module, cannot.
+            JobError: None was stopped, or nobody knows where the carriage is.
+            StoppedError: It was stopped on its way.
+        """
+        parts = self._parts(document, numbers)
+        stopped = [part for part in parts if self.record.is_stopped(part.job)]
+        if not stopped:
+            raise JobError(
+                "no plot of this drawing was stopped, the carriage stays where it is."
+            )
+        part = stopped[0]
+        progress = self.record.stopped(part.job, part.progress.setup)
+        assert progress is not None
+        svg = self.record.svg(part.job)
+        if progress.lost:
+            done, walk = self._whereabouts(part, progress)
+            self.axidraw.walk(walk)
+            progress = replace(progress, span=(done, done), lost=False, homed=True)
+        elif self.axidraw.maker.package == "nextdraw":  # which has no res_home
+            self.axidraw.by_hand("walk_home")
+            progress = replace(progress, homed=True)
+        else:
+            run = self.axidraw.run(svg, "res_home")
+            if run.code:
+                raise _stopped(run)
+            svg = run.svg
+        self.record.stop(part.job, replace(progress, position=(0.0, 0.0, 0.0)), svg)
+        self.operator.say("the carriage is home; --resume goes on from there")
+
+    # --- what to plot ---------------------------------------------------------------------
+
+    def _parts(self, document: vp.Document, numbers: Sequence[int]) -> list[Part]:
+        """Return the layers to plot, one by one; refuse a drawing that would be cut off."""
+        parts = []
+        turned = "turned" if self.axidraw.rotates else "not turned"
+        setup = f"model {self.axidraw.model} and portrait pages {turned}"
+        for number in numbers:
+            layer = document.layers[number]
+            lines = [line for line in layer if len(line) > 1]
+            name = str(layer.property(vp.METADATA_FIELD_NAME) or number).strip()
+            if len(lines) < len(layer):
+                self.operator.say(f"layer {number}: single points are not plotted")
+            if not lines or name.startswith("%"):
+                continue
+            alone = document.clone()
+            alone.add(layer.clone(lines), number, with_metadata=True)
+            job = Job.from_document(alone)
+            page = job.page or self.axidraw.travel
+            self._check_bounds(job, page)
+            label = name.removeprefix("!")
+            svg = module.to_svg(list(job.strokes), page, label)
+            progress = Progress(
+                job.fingerprint,
+                job.count,
+                position=(0.0, 0.0, 0.0),
+                setup=setup,
+                span=(0.0, job.drawn),
+            )
+            parts.append(Part(job, page, label, svg, name.startswith("!"), progress))
+        return parts
+
+    def _check_bounds(self, job: Job, page: tuple[float, float]) -> None:
+        """Refuse a drawing that the module would cut off at an edge.
+
+        Raises:
+            JobError: It reaches beyond its page or the machine.
+        """
+        over = module.excess(job.points, page)
+        if job.page and over > module.TOLERANCE:
+            raise JobError(
+                f"{job.layers[0]} reaches {over:.2f} mm beyond its page; `layout` or `crop` "
+                "it, or set another `pagesize`."
+            )
+        travel, model = self.axidraw.travel, self.axidraw.model
+        points = module.on_the_bed(job.points, page, rotate=self.axidraw.rotates)
+        over = module.excess(points, travel)
+        if over > module.TOLERANCE:
+            raise JobError(
+                f"{job.layers[0]} reaches {over:.2f} mm beyond the travel of model {model} "
+                f"({module.MODELS[model].names}), {travel[0]:.2f} x {travel[1]:.2f} mm; "
+                "choose another --model, or `layout` the drawing on a smaller page."
+            )
+
+    def _estimates(self, parts: Sequence[Part]) -> list[Run]:
+        """Return what the module makes of the layers, and refuse what it would leave out.
+
+        Raises:
+            AxiDrawError: It would draw less than there is.
+        """
+        estimates = []
+        for part in parts:
+            run = self.axidraw.run(part.svg, part.mode, preview=True)
+            begun = part.progress.span[0] - part.progress.base if part.is_resumed else 0.0
+            wanted, told = part.job.drawn - part.progress.span[0], run.drawn - begun
+            unknown = self.axidraw.maker.package == "nextdraw" and not run.drawn
+            if told < (1 - module.MISSING) * wanted - 1 and not unknown:
+                raise AxiDrawError(
+                    f"{part}: {self.axidraw.maker.package} would draw {told:.0f} of "
+                    f"{wanted:.0f} mm, and leave out the rest; `layout` it with a margin, or "
+                    "on a smaller page"
+                )
+            estimates.append(run)
+        return estimates
+
+    def _is_drawn(self, part: Part) -> bool:
+        """Tell whether a layer has been plotted already, and say so."""
+        progress = self.record.progress(part.job)
+        drawn = progress is not None and progress.complete
+        if drawn:
+            self.operator.say(f"{part} is drawn already")
+        return drawn
+
+    def _resumed(self, part: Part) -> Part:
+        """Return the rest of a layer whose plot was stopped; all of one not begun."""
+        progress = self.record.stopped(part.job, part.progress.setup)
+        if progress is None:
+            return part
+        at_home = self.wanted.at_home or progress.homed
+        if not (progress.lost or at_home or self.wanted.back):
+            svg = self.record.svg(part.job)
+            return replace(part, svg=svg, is_resumed=True, progress=progress)
+        if at_home:
+            done, walk = progress.span[1] - OVERLAP * progress.lost, 0j
+        else:
+            done, walk = self._whereabouts(part, progress)
+        done = max(0.0, done - self.wanted.back)
+        rest = remainder.after(list(part.job.strokes), done)
+        begun = replace(part.progress, span=(done, part.job.drawn), base=done)
+        svg = module.to_svg(rest, part.page, part.label)
+        return replace(part, svg=svg, progress=begun, walk=walk)
+
+    def _whereabouts(self, part: Part, progress: Progress) -> tuple[float, complex]:
+        """Return how much is drawn in mm, and how the carriage comes home from where it is.
+
+        Raises:
+            JobError: That cannot be known.
+        """
+        start = None if progress.position is None else complex(*progress.position[:2])
+        if not progress.lost and start is not None:
+            return progress.span[1], -start
+        board = self.axidraw.look()
+        if start is not None and board is not None and board.place is not None:
+            place = start + board.place
+            done = remainder.locate(self._on_the_bed(part), place, progress.span, start)
+            if done is not None:
+                return done, -place
+        raise JobError(
+            f"{part}: where the carriage is cannot be told, for the machine was off, or "
+            "moved. Switch it off, push the carriage into the home corner, switch it on, and "
+            f"say --at-home as well: the last {OVERLAP:.0f} mm are drawn again then."
+        )
+
+    def _on_the_bed(self, part: Part) -> list[Stroke]:
+        rotate = self.axidraw.rotates
+        return [
+            module.on_the_bed(stroke, part.page, rotate=rotate) for stroke in part.job.strokes
+        ]
+
+    # --- before the plot ------------------------------------------------------------------
+
+    def _announce(self, parts: Sequence[Part], estimates: Sequence[Run]) -> None:
+        """Say what is going to be plotted, and how long that takes."""
+        say, model = self.operator.say, self.axidraw.model
+        if not parts:
+            say("nothing to plot")
+            return
+        for part, estimate in zip(parts, estimates, strict=True):
+            rest = "the rest of " if part.is_begun else ""
+            say(
+                f"{rest}{part}: {part.job.count} strokes, {part.job.drawn / 1000:.2f} m, "
+                f"{duration(estimate.seconds)}"
+            )
+        travelled = sum(estimate.travelled for estimate in estimates)
+        say(
+            f"model {model} ({module.MODELS[model].names}): "
+            f"{travelled / 1000:.2f} m above the paper, "
+            f"{sum(estimate.lifts for estimate in estimates)} pen lifts, "
+            f"{duration(sum(estimate.seconds for estimate in estimates))} in all"
+        )
+
+    def _check_power(self) -> None:
+        """Refuse to plot with motors that cannot move.
+
+        Raises:
+            StoppedError: They have no power.
+        """
+        board = self.axidraw.look()
+        if board is not None and not board.powered:
+            raise StoppedError(
+                "the motors have no power: plug in the machine's own power supply."
+            )
+
+    def _frame(self, parts: Sequence[Part]) -> None:
+        """Travel around the page or the drawing, as often as the user likes."""
+        if self.wanted.frame is None:
+            return
+        if any(part.is_elsewhere for part in parts):
+            raise JobError("--frame begins in the home corner; the carriage is elsewhere.")
+        page = parts[0].page
+        low, size = 0j, complex(*page)
+        if self.wanted.frame == "drawing":
+            points = np.concatenate([part.job.points for part in parts])
+            low = complex(points.real.min(), points.imag.min())
+            size = complex(np.ptp(points.real), np.ptp(points.imag))
+        corners = low + np.array([0, size.real, size, 1j * size.imag, 0])
+        svg = module.to_svg([corners], page, "frame")
+        up = self.axidraw.setting("pen_pos_up")
+        again = True
+        while again:
+            run = self.axidraw.run(svg, pen_pos_down=up)
+            if run.code:
+                raise _stopped(run)
+            again = not self.wanted.sure and self.operator.confirm("Around the frame again?")
+
+    def _ask(self, parts: Sequence[Part]) -> None:
+        if self.wanted.sure:
+            return
+        if not self.wanted.resume and any(self.record.is_stopped(part.job) for part in parts):
+            self.operator.say("a plot of this was stopped; --resume goes on with it")
+        question = "The carriage is in the home corner, pen and paper are in place: plot?"
+        if any(part.is_elsewhere for part in parts):
+            question = "The carriage is where it was left, pen and paper are in place: go on?"
+        if not self.operator.confirm(question, default=True):
+            raise DeclinedError
+
+    def _ask_for_paper(self, copy: int) -> None:
+        if not self.operator.confirm(
+            f"New paper for copy {copy} of {self.wanted.copies}: plot?", default=True
+        ):
+            raise DeclinedError
+
+    def _change_pen(self, part: Part) -> None:
+        with contextlib.suppress(DeclinedError):
+            if self.operator.confirm(f"Now the pen for {part}: plot?", default=True):
+                return
+        raise StoppedError(f"stopped before {part}; the same command with --resume goes on.")
+
+    # --- the plot -------------------------------------------------------------------------
+
+    def _plot(self, parts: Sequence[Part], estimates: Sequence[Run]) -> None:
+        """Plot layers one after the other, with a pause for another pen before each."""
+        around, wanted = self.around, self.wanted
+        if not wanted.resume:
+            numbers = {part.job.layers[0].number for part in parts}
+            self.record.forget(numbers | (around.shown - around.finished))
+        for number, (part, estimate) in enumerate(zip(parts, estimates, strict=True)):
+            another = number or (around.finished and wanted.sure and not part.is_begun)
+            if another and (part.pause or wanted.pause):
+                self._change_pen(part)
+            with _clock(estimate.seconds):
+                self._draw(part)
+
+    def _draw(self, part: Part) -> None:
+        """Plot a layer, or what is left of it, and keep how far it got."""
+        answers = self.axidraw.look() is not None
+        if part.walk:
+            self.axidraw.walk(part.walk)
+        self.record.begin(part.job, part.progress)
+        try:
+            run = self.axidraw.run(part.svg, part.mode)
+        except AxiDrawError as error:
+            raise StoppedError(f"{part}: {error}.") from error
+        if run.code == module.NOT_FOUND:
+            self.record.undo()
+            raise _stopped(run)
+        least, base = part.progress.span[0], part.progress.base
+        most = min(part.job.drawn, max(least, base + run.drawn))
+        seems_drawn = run.code is None and most >= part.job.drawn * (1 - module.MISSING)
+        if run.code == 0 or seems_drawn:
+            board = self.axidraw.look()
+            if board is not None and not board.powered:
+                raise StoppedError(
+                    f"{part}: the motors have no power, so it may not be drawn, and is not "
+                    "recorded as drawn. Look at the paper; plot it anew without --resume."
+                )
+            if board is not None or not answers:
+                self.record.finish(part.job)
+                return
+            run = run._replace(code=module.UNPLUGGED)  # which the module has not noticed
+        progress = replace(
+            part.progress, span=(least, most), lost=run.code == module.UNPLUGGED
+        )
+        if not progress.lost:
+            progress = self._noted(part, progress)
+        try:
+            self.record.stop(part.job, progress, run.svg)
+        except JobError as error:
+            raise StoppedError(f"{part}: {error}") from error
+        raise _stopped(run, f" {part} is unfinished; the same command with --resume goes on.")
+
+    def _noted(self, part: Part, progress: Progress) -> Progress:
+        """Return the progress with the place where the carriage stands, by the board."""
+        board = self.axidraw.look()
+        if progress.position is None or board is None or board.place is None:
+            return replace(progress, position=None)
+        start = complex(*progress.position[:2])
+        place = start + board.place
+        done = remainder.locate(self._on_the_bed(part), place, progress.span, start)
+        span = progress.span if done is None else (done, done)
+        return replace(progress, position=(place.real, place.imag, 0.0), span=span)
+
+
+def _stopped(run: Run, advice: str = "") -> StoppedError:
+    """Return the error for a run that did not get to its end."""
+    reason = "stopped, and the module does not say why"
+    if run.code is not None:
+        reason = module.STOPS.get(run.code, f"stopped with the module's code {run.code}")
+    return StoppedError(f"{reason}.{advice}")
+
+
+@contextlib.contextmanager
+def _clock(seconds: float) -> Iterator[None]:
+    """Show a bar of the time that a plot takes by its estimate: the module has none."""
+    from tqdm import tqdm
+
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(1) and bar.n < bar.total:
+            bar.update()
+
+    with tqdm(total=round(seconds), unit="s", disable=None, leave=False) as bar:
+        clock = threading.Thread(target=tick, daemon=True)
+        clock.start()
+        try:
+            yield
+        finally:
+            over.set()
+            clock.join()
+
+
+def try_pen(axidraw: AxiDraw, operator: Operator) -> dict[str, int]:
+    """Raise and lower the pen, and change its heights, as keys are pressed, until Enter.
+
+    Returns:
+        The heights to keep, as the command calls them, in percent; the pen is up.
+
+    Raises:
+        AxiDrawError: The machine, or its module, cannot.
+        DeclinedError: The user gives up.
+    """
+    documented = {"pen_up": "pen_pos_up", "pen_down": "pen_pos_down"}
+    heights = {name: axidraw.setting(option) for name, option in documented.items()}
+    down = False
+
+    def move() -> None:
+        values = {documented[name]: height for name, height in heights.items()}
+        axidraw.by_hand("lower_pen" if down else "raise_pen", **values)
+        told = ", ".join(f"{name} {height}" for name, height in heights.items())
+        operator.say(f"pen {'down' if down else 'up'}: {told}")
+
+    try:
+        with operator.keys() as pressed:
+            operator.say(
+                "Space raises and lowers the pen, arrows up and down change its height"
+            )
+            operator.say("as it stands; Enter when it is right, q to leave")
+            move()
+            while (key := pressed()) not in ("\n", "\r"):
+                if key == "q":
+                    raise DeclinedError
+                if key == " ":
+                    down = not down
+                elif key in ARROWS:
+                    name = "pen_down" if down else "pen_up"
+                    heights[name] = min(100, max(0, heights[name] + ARROWS[key]))
+                else:
+                    time.sleep(0.02)
+                    continue
+                move()
+    finally:
+        axidraw.lift()
+    return heights
