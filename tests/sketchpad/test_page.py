@@ -217,7 +217,7 @@ def test_one_line(browser: webdriver.Chrome, tiny: Path) -> None:
     page = Page(browser, pad.address)
     page.draw(circle(400, 500, 200))
     page.suggested()
-    page.keys("1")
+    page.keys("1", "1")
     page.wait(lambda: len(page.strokes()) > 1)
     page.draw([(100, 100), (200, 300)])
     page.done()
