@@ -35,6 +35,8 @@ MOST_CLASSES = 8
 MOST_SEEN = 2000
 #: A guess that is less sure than this says nothing of the finished drawing's size.
 SURE = 0.2
+#: A class less likely than this is no answer, unless all are.
+LEAST_LIKELY = 0.02
 #: How many classes are tried where nothing is missing of those before.
 TRIES = 4
 #: The golden ratio's fraction.
@@ -165,7 +167,8 @@ def complete(
     extents: dict[str, float] = {}
     thinned, progressed = False, 0
     # What each drawing may still be: a class that nothing is missing of is no answer.
-    left = dict.fromkeys(range(len(seeds)), ranking)
+    likely = tuple(guess for guess in ranking if guess[1] >= LEAST_LIKELY)
+    left = dict.fromkeys(range(len(seeds)), likely or ranking[:MOST_CLASSES])
     for _ in range(1 if label else TRIES):
         labels = {i: label or pick(left[i], i) for i in left}
         for name in dict.fromkeys(labels.values()):
