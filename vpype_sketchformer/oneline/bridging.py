@@ -40,6 +40,9 @@ SPECK = 0.01
 #: course, a hook, or an end that reaches a little beyond a crossing.
 DETOUR = 3.0
 
+#: Lines are side by side if the directions from their ends differ by less than 10 degrees.
+BESIDE = np.cos(np.radians(10))
+
 #: Distances along the ink are found for so many ends at once: their table is kept small.
 AT_ONCE = 64
 
@@ -434,7 +437,7 @@ def find_joins(graph: Graph, tolerance: Floats) -> Links:
 
     First ends are joined in pairs, the nearest first, those of different parts before those
     that close a ring, then each end that is left with the nearest ink. Ink that the end leads
-    to anyway, by a short way, is not meant.
+    to anyway, by a short way, is not meant; nor are lines side by side, as in hatching.
     """
     ends = np.argwhere(loose(graph))
     if not len(ends):
@@ -447,6 +450,9 @@ def find_joins(graph: Graph, tolerance: Floats) -> Links:
     length = np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T)
     near = length <= limit[pairs].min(axis=1)
     pairs, length = pairs[near], length[near]
+    heading = find_headings(graph, DETOUR * tolerance)[ends[:, 0], ends[:, 1]]
+    beside = (heading[pairs[:, 0]] * heading[pairs[:, 1]]).sum(axis=1) > BESIDE
+    pairs, length = pairs[~beside], length[~beside]
     order = np.lexsort([*pairs.T[::-1], np.rint(length / graph.resolution)])
     pairs, length = pairs[order], length[order]
     tree = shapely.STRtree(graph.lines)
@@ -479,13 +485,22 @@ def find_joins(graph: Graph, tolerance: Floats) -> Links:
         line = shapely.linestrings(stretch(graph.pieces[other], begin, stop))
         point = shapely.points(points[end])
         distance = float(shapely.distance(line, point))
-        if distance <= limit[end] and distance < best.get(end, (np.inf,))[0]:
-            at = begin + float(shapely.line_locate_point(line, point))
+        at = begin + float(shapely.line_locate_point(line, point))
+        if distance <= min(limit[end], best.get(end, (np.inf,))[0]) and not _beside(
+            graph.pieces[other], at, limit[end], heading[end]
+        ):
             best[end] = (distance, other, at)
     for end, (distance, other, at) in best.items():
         links.append((ends[end, 0], place[end], other, at, distance))
     table = np.array(links, float).reshape(-1, 5)
     return Links(table[:, [0, 2]].astype(np.intp), table[:, [1, 3]], table[:, 4])
+
+
+def _beside(line: Points, at: float, limit: float, heading: Points) -> bool:
+    """Tell whether a line runs, around a place on it, in a direction or against it."""
+    first, *_, last = stretch(line, max(0.0, at - limit), at + limit)
+    way = last - first
+    return abs(float(way @ heading)) > BESIDE * float(np.hypot(*way))
 
 
 def _reach(
