@@ -310,6 +310,7 @@ def test_vpype_gone(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> No
             page = Page(browser, pad.address)
             page.draw([(100, 100), (200, 100)])
             page.kept()
+            page.suggested()  # until then what is below them moves
             assert not page.find("#rescue").is_displayed()
             page.find("#eager").click()
             pad.process.kill()
