@@ -10,6 +10,7 @@ longest stroke first, or either turned round.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -41,6 +42,8 @@ LEAST_LIKELY = 0.02
 TRIES = 4
 #: The golden ratio's fraction.
 GOLDEN = (5**0.5 - 1) / 2
+#: Shares of the finished drawing's longer side that a beginning may take up.
+SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32)
 #: Growth below which the recogniser expects none in particular, in longer sides.
 LEAST_GROWTH = 0.02
 #: The model's context is shared between the beginning and the rest.
@@ -175,11 +178,11 @@ def complete(
             rows = [i for i in left if labels[i] == name]
             sure = label or shares[name] >= SURE
             growth = expect_growth(strokes, name if sure else None)
-            placement = place(strokes, growth, extent, room)
+            index = checkpoint.classes.index(name)
+            placement = _likeliest_place(network, index, strokes, growth, extent, room)
             extents[name] = FRAME / placement.scale
             ordered = list(strokes)
             if not (join or one_line):
-                index = checkpoint.classes.index(name)
                 ordered = _order(network, index, strokes, placement)
             fine, too_long = simplify(ordered, SIMPLIFICATION / placement.scale, limit)
             thinned = thinned or too_long
@@ -300,6 +303,35 @@ def place(
     most = np.minimum(np.maximum(FRAME - (far - corner) * scale, 0), (corner - begin) * scale)
     least = np.clip(FRAME - (end - corner) * scale, 0, most)
     return Placement(corner, scale, np.clip(before * scale, least, most))
+
+
+def _likeliest_place(
+    network: Transformer,
+    label: int,
+    strokes: Sequence[Stroke],
+    growth: Growth,
+    extent: float | None,
+    room: tuple[float, float, float, float] | None,
+) -> Placement:
+    """Choose the placement that the model finds likeliest for a class.
+
+    Among those that it chooses from are the one that the recogniser expects, and smaller and
+    larger ones, with the beginning at each side and in the middle.
+    """
+    _, size = bounds(strokes)
+    expected = place(strokes, growth, extent, room)
+    candidates = {(expected.scale, *expected.offset): expected}
+    for share in SHARES:
+        # Growth to the left and up: none, half, or all of it.
+        for left, up in itertools.product((0.0, 0.5, 1.0), repeat=2):
+            more = 1 / share - 1
+            grown = Growth(1 / share, more * left, more * up)
+            placement = place(strokes, grown, extent, room)
+            candidates[placement.scale, *placement.offset] = placement
+    placements = list(candidates.values())
+    limit = int(network.config.context * LONGEST_PREFIX)
+    coarse, _ = simplify(strokes, SIMPLIFICATION * size / FRAME, limit)
+    return placements[int(score(network, [label], coarse, placements).argmax())]
 
 
 def clean(strokes: Sequence[Stroke]) -> list[Stroke]:
