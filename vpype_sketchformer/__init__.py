@@ -4,7 +4,7 @@
 # can name it without loading the model's code.
 
 #: How freely lines are drawn.
-DEFAULT_TEMPERATURE = 0.4
+DEFAULT_TEMPERATURE = 0.8
 #: How freely a drawing goes its own way.
 DEFAULT_STRUCTURE_TEMPERATURE = 0.9
 #: How much to insist on the class.
