@@ -131,8 +131,8 @@ def test_designs_are_whole_and_apart(
 
 def test_designs_follow_each_other_by_shape_not_by_box() -> None:
     """Two L whose boxes would not fit beside each other interlock."""
-    corner = [np.array([0, 0, 1], complex) + 1j * np.array([0, 1, 1])]
-    other = [1 + 1j - line for line in corner]
+    corner = [100 * (np.array([0, 0, 1]) + 1j * np.array([0, 1, 1]))]
+    other = [100 * (1 + 1j) - line for line in corner]
     sheet = execute(
         "flashsheet -p 12x10cm -m 1cm -g 5mm -s 7cm --no-numbers", in_layers([corner, other])
     )

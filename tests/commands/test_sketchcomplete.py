@@ -442,7 +442,7 @@ def test_a_drawing_with_too_much_detail_is_thinned(
 ) -> None:
     rng = np.random.default_rng(0)
     lines = rng.uniform(0, 500, (400, 3)) + 1j * rng.uniform(0, 500, (400, 3))
-    before = vp.Document(vp.LineCollection(lines), page_size=(500, 500))
+    before = vp.Document(vp.LineCollection(lines), page_size=(700, 700))
     assert_kept(before, run("COMPLETE -c cat", before))
     assert sum("more detail than the model" in text for text in caplog.messages) == 1
 
@@ -700,6 +700,15 @@ def test_any_drawing_is_completed_or_refused_and_kept(
     kept = {lid: bits(after)[lid] for lid in before.layers}
     for lid, (properties, lines) in bits(before).items():
         assert kept[lid][0] == properties
-        assert kept[lid][1][: len(lines)] == lines
+        if after.page_size == before.page_size:
+            assert kept[lid][1][: len(lines)] == lines
+    # Where the page was just the box around the drawing, everything moves together.
+    shifts = [
+        np.asarray(new) - np.asarray(old)
+        for lid, layer in before.layers.items()
+        for old, new in zip(layer, after.layers[lid], strict=False)
+    ]
+    assert np.ptp(np.concatenate(shifts).real) == pytest.approx(0, abs=1e-6)
+    assert np.ptp(np.concatenate(shifts).imag) == pytest.approx(0, abs=1e-6)
     assert set(after.layers) - set(before.layers) == set(completions(after))
     assert np.all(np.isfinite([z for line in added(after) for z in line]))

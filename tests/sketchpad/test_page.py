@@ -360,7 +360,7 @@ def test_files_and_earlier_pages(
     pad = Beside(tiny)
     page = Page(browser, pad.address)
     page.find("#file").send_keys(str(bad))
-    page.wait(lambda: "no SVG" in page.find("#notice").text)
+    page.wait(lambda: "SVG" in page.find("#notice").text)
     page.draw([(300, 300), (400, 400)])
     assert not page.find("#notice").is_displayed()
     page.control("z")

@@ -336,7 +336,13 @@ def test_strokes_come_from_the_drawings_of_sketchgen(tiny: Path, one_line: bool)
     network = Transformer(model.config, model.tensors, model.scale)
     seeds = np.random.SeedSequence(1).spawn(6)
     whole = sample(
-        model, model.classes[:6], seeds, temperature=0.3, one_line=one_line, retries=0
+        model,
+        model.classes[:6],
+        seeds,
+        temperature=0.3,
+        guidance=1.0,
+        one_line=one_line,
+        retries=0,
     )
     condition = ONE_STROKE if one_line else ANY_STROKES
     for most in (None, 1, 2):

@@ -27,6 +27,7 @@ from training.evaluation.likelihood import likelihood
 from training.export import main as export
 from training.export import to_checkpoint
 from training.model import Sketchformer
+from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import load, save
 from vpype_sketchformer.model.transformer import ModelConfig
 from vpype_sketchformer.sketch import END
@@ -426,7 +427,7 @@ def test_copies_are_found_and_real_drawings_are_none(
     chance = rows["real"]["chance"]
     assert chance == pytest.approx(36 / (60 - 5))  # those that are compared are left out
     deviation = np.sqrt(chance * (1 - chance) / 15)
-    for kind in ("real", "t 0.3"):
+    for kind in ("real", f"t {DEFAULT_TEMPERATURE:g}"):
         assert abs(rows[kind]["copying"] - chance) < 3 * deviation
         assert rows[kind]["near"] < 0.4
     assert pairs.read_text().count("<polyline") >= 2 * 15

@@ -191,7 +191,8 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     say how it was drawn:
 
     \b
-        sketchformer_seed, sketchformer_model, sketchformer_class (one for each variant),
+        sketchformer_seed, sketchformer_model,
+        sketchformer_class (one for each variant),
         sketchformer_guess (the likeliest classes, where none was given),
         sketchformer_extent (in pixels), sketchformer_temperature,
         sketchformer_structure_temperature, sketchformer_pen_temperature,
