@@ -72,7 +72,7 @@ def test_streaming(benchmark: BenchmarkFixture, judge: Judge, latency: float) ->
                 seconds=np.zeros(len(lines.lines)),
                 progress=Progress("", 1),
                 save=lambda: None,
-                wish=lambda: None,
+                request=lambda: None,
                 show=lambda passed, status: None,
                 say=print,
                 adjust=lambda steps: lines,

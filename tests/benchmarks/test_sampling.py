@@ -80,19 +80,21 @@ def test_sampling(
     model.eval()
     seeds, cat = np.random.SeedSequence(1).spawn(count), checkpoint.classes.index("cat")
 
+    style = {"temperature": TEMPERATURE, "structure_temperature": TEMPERATURE, "guidance": 1.0}
+
     naive_sketch(model, cat, seeds[0])
     began = time.perf_counter()
     naive = [len(naive_sketch(model, cat, seed)) for seed in seeds[:NAIVE]]
     per_point = (time.perf_counter() - began) / sum(naive)
 
-    sketches = sample(checkpoint, ["cat"] * count, seeds, temperature=TEMPERATURE)
+    sketches = sample(checkpoint, ["cat"] * count, seeds, **style)
     points = [sum(map(len, sketch.strokes)) for sketch in sketches]
     agree = np.mean(np.equal(points[:NAIVE], naive))
     assert agree >= 0.5, "both must draw the same; rounding may part a few"
     seconds: list[float] = []
 
     def draw() -> None:
-        sample(checkpoint, ["cat"] * count, seeds, temperature=TEMPERATURE)
+        sample(checkpoint, ["cat"] * count, seeds, **style)
 
     benchmark.pedantic(timed(draw, seconds), rounds=3)
     ours = min(seconds)
