@@ -14,7 +14,8 @@ sys.path.append(str(Path(__file__).parents[2] / "pyaxidraw_stub"))
 from pyaxidraw import axidraw as _axidraw
 
 sys.path.pop()
-sys.modules = {n: m for n, m in sys.modules.items() if n.partition(".")[0] != "pyaxidraw"}
+for _name in [n for n in sys.modules if n.partition(".")[0] == "pyaxidraw"]:
+    del sys.modules[_name]  # in place: another dictionary would not be the interpreter's
 
 PERCENT = range(1, 101)
 GONE = ("const_speed", "manual_cmd")
