@@ -3,6 +3,7 @@
 That is the travelling salesman's problem with lines for cities. It begins with the nearest
 ends (Bentley 1992, greedy), and exchanges links as long as that shortens the way: two of them
 (2-opt, Croes 1958), or a few lines are moved elsewhere (Or 1976), looking at near ends only.
+Through a handful of lines the shortest way is found by dynamic programming (Held & Karp 1962).
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from vpype_sketchformer.oneline.graph import Floats, Indices
 
 #: Ends that are looked at from each end.
 NEAR = 8
+
+#: Through so many lines at most the shortest way is found, not just a short one.
+HANDFUL = 7
 
 #: So many lines are moved together at most.
 MOVED = 3
@@ -46,12 +50,38 @@ def tour(ends: Floats, advance: Callable[[float], None] = lambda share: None) ->
     if len(ends) < 2:
         return np.arange(2 * len(ends))
     points = ends.reshape(-1, 2)
+    if len(ends) <= HANDFUL:
+        return np.array(_shortest(points))
     near = _near(points)
     way = _Way(points, near, _greedy(points))
     advance(0.2)
     way.improve(range(way.nowhere), lambda share: advance(0.2 + 0.4 * share))
     way.shake(lambda share: advance(0.6 + 0.4 * share))
     return way.ends()
+
+
+def _shortest(points: Floats) -> list[int]:
+    """Find the shortest way; of several as short, one that the lines' order decides."""
+    count = len(points) // 2
+    distance = np.hypot(*(points[:, None] - points[None]).T).tolist()
+    slack = SLACK * max(float(np.ptp(points, axis=0).max()), np.finfo(float).tiny)
+    # The way to each end, by the lines that it has passed: its length, and the ends passed.
+    ways: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {
+        (1 << (end >> 1), end): (0.0, (end ^ 1, end)) for end in range(2 * count)
+    }
+    for _ in range(count - 1):
+        longer: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
+        for (passed, last), (length, way) in ways.items():
+            for end in range(2 * count):
+                line = 1 << (end >> 1)
+                if passed & line:
+                    continue
+                key, reached = (passed | line, end ^ 1), length + distance[last][end]
+                if key not in longer or reached < longer[key][0] - slack:
+                    longer[key] = reached, (*way, end, end ^ 1)
+        ways = longer
+    best = min(ways.values(), key=lambda found: round(found[0] / slack))
+    return list(best[1])
 
 
 def _near(points: Floats) -> list[list[int]]:
