@@ -9,6 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# What is admitted must not hang on chance; `--hypothesis-profile default` looks further.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 DATA = Path(__file__).parent / "data"
 #: These need a pseudo-terminal, to stand in for a machine or for somebody who types.

@@ -12,7 +12,7 @@ import pytest
 import shapely
 import vpype as vp
 import vpype_cli
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import CommandLine
@@ -31,14 +31,19 @@ def draw(strokes: list[Stroke], options: str = "") -> vp.LineCollection:
     return vpype_cli.execute(f"oneline {options}", document).layers[1]
 
 
-def ink(lines: list[Stroke] | vp.LineCollection) -> shapely.Geometry:
-    """All that a pen would draw; lines without a length are dots."""
+def ink(
+    lines: list[Stroke] | vp.LineCollection, grid: float | None = None
+) -> shapely.Geometry:
+    """All that a pen would draw; lines without a length are dots.
+
+    On a grid, what is gone over again counts once even where it was cut between its points.
+    """
     marks = []
     for line in lines:
         points = vp.as_vector(np.array(line, complex))
         moves = np.ptp(points, axis=0).any()
         marks.append(shapely.linestrings(points) if moves else shapely.points(points[0]))
-    return shapely.union_all(marks)
+    return shapely.union_all(marks, grid_size=grid)
 
 
 def size(strokes: list[Stroke]) -> float:
@@ -310,6 +315,7 @@ def shortest_way(strokes: list[Stroke]) -> float:
 
 
 @settings(max_examples=25, deadline=None)
+@example(2, 3544)  # the shortest bridge lands inside a stroke
 @given(st.integers(2, 5), st.integers(0, 10**6))
 def test_as_good_as_the_best_order(count: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -320,9 +326,9 @@ def test_as_good_as_the_best_order(count: int, seed: int) -> None:
     assume(all(a.distance(b) > 5 for a, b in itertools.combinations(lines, 2)))
     (path,) = draw(strokes, "-b 100m -t 0")
     own = sum(abs(s[1] - s[0]) for s in strokes)
-    white = ink([path.tolist()]).length - own
+    white = ink([path.tolist()], 1e-6).length - own
     again = np.abs(np.diff(path)).sum() - own - white
-    assert 2 * white + again <= 1.02 * 2 * shortest_way(strokes) + 1e-6
+    assert 2 * white + again <= 1.02 * 2 * shortest_way(strokes) + 1e-3
 
 
 def test_small_letters_keep_their_shapes(capsys: pytest.CaptureFixture[str]) -> None:
