@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import subprocess
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from vpype_sketchformer.model.checkpoint import load, save
 
 # What is admitted must not hang on chance; `--hypothesis-profile default` looks further.
 settings.register_profile("same", derandomize=True)
@@ -32,6 +36,24 @@ VPYPE = Path(sysconfig.get_path("scripts")) / "vpype"
 def tiny() -> Path:
     """A model that scribbles, but goes through all of the code."""
     return DATA / "tiny.safetensors"
+
+
+@pytest.fixture(scope="session")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model that scribbles, with an encoder that it listens to."""
+    # Here, since most tests need no torch.
+    from training.export import with_encoder
+
+    model = with_encoder(load(DATA / "tiny.safetensors"), 8)
+    rng = np.random.default_rng(0)
+    heard = {
+        name: rng.normal(0, 0.1, tensor.shape).astype(np.float32)
+        for name, tensor in model.tensors.items()
+        if name in ("code_start.weight", "code_point.weight", "prior.mean")
+    }
+    path = tmp_path_factory.mktemp("model") / "coded.safetensors"
+    save(dataclasses.replace(model, tensors={**model.tensors, **heard}), path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +15,8 @@ from training.muon import Muon
 from vpype_sketchformer.model.transformer import ModelConfig
 
 Network = Sketchformer | Seed
+#: How fast the encoder's eyes learn, against the rest.
+EYES = 0.2
 
 
 def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
@@ -38,13 +41,19 @@ def build_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Op
         for p in module.parameters(recurse=False)
         if p.ndim < 2 or isinstance(module, nn.Embedding)
     ]
-    elsewhere = {id(p) for p in [*matrices, *vectors]}
+    # The encoder's eyes can see already, and have no norms that forgive large steps.
+    eyes = [p for n, p in named.items() if n.startswith("encoder.st") and p.ndim == 2]
+    elsewhere = {id(p) for p in [*matrices, *vectors, *eyes]}
     rest = [p for p in named.values() if id(p) not in elsewhere]
     # Weight decay is for what multiplies; it would pull biases and embeddings to zero.
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": rest, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
+    if eyes:
+        groups.append(
+            {"params": eyes, "weight_decay": config.weight_decay, "lr": EYES * config.lr}
+        )
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.95))
     ]

@@ -32,11 +32,19 @@ from numpy.typing import NDArray
 
 from training import OutFile, Refusal, help_from
 from training.model import Sketchformer
-from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load, save
+from vpype_sketchformer.model.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    all_shapes,
+    find,
+    load,
+    save,
+)
+from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.transformer import expected_shapes
 
 #: Tensors with a row for each class, and one for the null class.
-CLASS_TABLES = ("start.weight", "label.weight")
+CLASS_TABLES = ("start.weight", "label.weight", "prior.mean", "prior.log_spread")
 
 
 def to_checkpoint(
@@ -98,7 +106,7 @@ def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
     config = replace(checkpoint.config, layers=layers)
     places = [-(-i * layers // old) for i in range(old)]
     tensors: dict[str, NDArray[np.float32]] = {}
-    for name, shape in expected_shapes(config, len(checkpoint.classes)).items():
+    for name, shape in all_shapes(config, len(checkpoint.classes)).items():
         if not name.startswith("blocks."):
             tensors[name] = checkpoint.tensors[name]
             continue
@@ -113,12 +121,38 @@ def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
     return replace(checkpoint, config=config, tensors=tensors)
 
 
+def with_encoder(checkpoint: Checkpoint, code: int, seed: int = 0) -> Checkpoint:
+    """Give a model an encoder, of whose codes it makes nothing yet.
+
+    Its eyes are those of the recogniser that ships.
+
+    Raises:
+        Refusal: The model has one of another size.
+    """
+    old = checkpoint.config.code
+    if old == code:
+        return checkpoint
+    if old:
+        raise Refusal(f"code = {code}: the model has codes of {old} numbers.")
+    config, classes = replace(checkpoint.config, code=code), len(checkpoint.classes)
+    torch.manual_seed(seed)
+    model = Sketchformer(config, classes, checkpoint.scale)
+    new = to_checkpoint(model, checkpoint.classes, {}).tensors
+    eyes = {f"encoder.{name}": t for name, t in bundled().tensors.items()}
+    tensors = {**new, **checkpoint.tensors}
+    tensors |= {name: t for name, t in eyes.items() if name in tensors}
+    return replace(checkpoint, config=config, tensors=tensors)
+
+
 def as_guide(checkpoint: Checkpoint) -> Checkpoint:
     """Keep of a model what it knows of drawings of which no class is told."""
+    config = replace(checkpoint.config, code=0)
     tensors = {
-        name: t[-1:] if name in CLASS_TABLES else t for name, t in checkpoint.tensors.items()
+        name: t[-1:] if name in CLASS_TABLES else t
+        for name, t in checkpoint.tensors.items()
+        if name in expected_shapes(config, len(checkpoint.classes))
     }
-    return Checkpoint(checkpoint.config, tensors, (), checkpoint.scale)
+    return Checkpoint(config, tensors, (), checkpoint.scale)
 
 
 @click.command(help=help_from(__doc__))

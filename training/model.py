@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,10 @@ from torch.nn import functional as F
 
 from vpype_sketchformer.model.features import FEATURES
 from vpype_sketchformer.model.mixture import SIGMA_FLOOR
+from vpype_sketchformer.model.sight import SEEN, STAGES, STEM
 from vpype_sketchformer.model.transformer import (
     BEST_QUALITY,
+    CODE_HIDDEN,
     NORM_EPSILON,
     ROPE_BASE,
     ModelConfig,
@@ -36,6 +39,9 @@ class Batch:
         offsets: Offsets in pixels, dequantised where they are targets, (B, T, 2).
         pens: What the pen does after each point, (B, T).
         real: Which points are real, bool (B, T).
+        pictures: Ink of the drawings whose code is told, (B, SIZE, SIZE); where none is, no
+            pixels.
+        coded: Whose code is told, bool (B,).
     """
 
     labels: Tensor
@@ -45,6 +51,8 @@ class Batch:
     offsets: Tensor
     pens: Tensor
     real: Tensor
+    pictures: Tensor
+    coded: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Move to a device."""
@@ -152,6 +160,76 @@ def rotations(config: ModelConfig, x: Tensor) -> tuple[Tensor, Tensor]:
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
+class Convolution(nn.Module):
+    """A convolution, its weight laid out as ``model.sight`` has it."""
+
+    def __init__(self, inner: int, outer: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.weight = nn.Parameter(torch.zeros(outer, inner * width * width))
+        self.bias = nn.Parameter(torch.zeros(outer))
+
+    def forward(self, x: Tensor, stride: int = 1) -> Tensor:
+        """Run on (n, inner, y, x)."""
+        weight = self.weight.unflatten(1, (-1, self.width, self.width))
+        return F.conv2d(x, weight, self.bias, stride, self.width // 2)
+
+
+class Stage(nn.Module):
+    """Two convolutions beside a short cut (He et al. 2016); the first may halve the size."""
+
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__()
+        self.stride = 1 if inner == outer else 2
+        self.first, self.second = Convolution(inner, outer, 3), Convolution(outer, outer, 3)
+        self.short = Convolution(inner, outer, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run on (n, inner, y, x)."""
+        inside = F.relu(self.first(x, self.stride))
+        return F.relu(self.second(inside) + self.short(x, self.stride))
+
+
+class Encoder(nn.Module):
+    """From pictures to codes, see ``vpype_sketchformer.model.encoder``."""
+
+    def __init__(self, code: int) -> None:
+        """Initialise; the eyes are to begin as those of a recogniser."""
+        super().__init__()
+        self.stem = Convolution(1, STAGES[0], STEM)
+        self.stages = nn.ModuleList(Stage(*sizes) for sizes in pairwise(STAGES))
+        self.code = nn.Linear(SEEN * SEEN * STAGES[-1], code, bias=False)
+        self.log_spread = nn.Parameter(torch.full((code,), -1.2))
+        nn.init.normal_(self.code.weight, std=self.code.in_features**-0.5)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return the codes of pictures (n, SIZE, SIZE), (n, code)."""
+        x = F.relu(self.stem(pictures[:, None].contiguous(), 2))
+        for stage in self.stages:
+            x = stage(x)
+        seen = norm(x.permute(0, 2, 3, 1).flatten(1).float())
+        with torch.autocast(seen.device.type, enabled=False):
+            return self.code(seen)
+
+
+class Prior(nn.Module):
+    """How the codes of each class are spread: a Gaussian, its axes apart."""
+
+    def __init__(self, classes: int, code: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(classes + 1, code))
+        self.log_spread = nn.Parameter(torch.zeros(classes + 1, code))
+
+    def divergence(self, codes: Tensor, log_spread: Tensor, labels: Tensor) -> Tensor:
+        """From codes (n, code), known this exactly, to the prior of their classes: nats (n,).
+
+        See Kingma & Welling 2014, appendix B.
+        """
+        mean, wide = self.mean[labels], self.log_spread[labels]
+        square = (2 * (log_spread - wide)).exp() + ((codes - mean) * (-wide).exp()) ** 2
+        return (wide - log_spread + 0.5 * (square - 1)).sum(-1)
+
+
 class Sketchformer(nn.Module):
     """The project's model."""
 
@@ -179,18 +257,55 @@ class Sketchformer(nn.Module):
         self.mixture = nn.Linear(d, 6 * config.mixtures)
         self.pen_hidden = nn.Linear(d + FEATURES, config.pen_width)
         self.pen_out = nn.Linear(config.pen_width, 3)
+        if config.code:
+            self.code_hidden = nn.Linear(config.code + 1, CODE_HIDDEN, bias=False)
+            self.code_start = nn.Linear(CODE_HIDDEN, d, bias=False)
+            self.code_point = nn.Linear(CODE_HIDDEN, d, bias=False)
+            nn.init.zeros_(self.code_start.weight)
+            nn.init.zeros_(self.code_point.weight)
+            self.encoder = Encoder(config.code)
+            self.prior = Prior(classes, config.code)
         for table in (self.start, self.label, self.strokes, self.pen):
             nn.init.normal_(table.weight, std=0.3)
         nn.init.zeros_(self.quality.weight)
         init_mixture(self.mixture)
         nn.init.zeros_(self.pen_out.weight)
 
-    def stream(self, batch: Batch) -> Tensor:
-        """Return what each position knows before its point, (B, T, width)."""
+    def read_codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Read the codes of a batch, with noise in training.
+
+        Returns:
+            Codes with a 1 behind them, zeros where none is told, (B, code + 1); how many nats
+            they tell beside the class, (B,).
+        """
+        rows = batch.coded.nonzero()[:, 0]
+        told = torch.zeros(len(batch.labels), self.config.code + 1, device=rows.device)
+        nats = told[:, 0]
+        if not len(rows):
+            return told, nats
+        codes = self.encoder(batch.pictures[rows])
+        log_spread = self.encoder.log_spread
+        divergence = self.prior.divergence(codes, log_spread, batch.labels[rows])
+        if self.training:
+            codes = codes + torch.randn_like(codes) * log_spread.exp()
+        codes = torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
+        return told.index_put((rows,), codes), nats.index_put((rows,), divergence)
+
+    def stream(self, batch: Batch, codes: Tensor | None = None) -> Tensor:
+        """Return what each position knows before its point, (B, T, width).
+
+        Args:
+            batch: The drawings.
+            codes: See `read_codes`.
+        """
         quality = self.quality(batch.quality)  # (B, d)
         start = self.start(batch.labels) + self.strokes(batch.strokes) + quality
+        told = self.label(batch.labels) + quality
+        if codes is not None:
+            hidden = F.relu(self.code_hidden(codes))
+            start, told = start + self.code_start(hidden), told + self.code_point(hidden)
         points = self.point(batch.features[:, :-1]) + self.pen(batch.pens[:, :-1])
-        points = points + (self.label(batch.labels) + quality)[:, None]  # (B, T - 1, d)
+        points = points + told[:, None]  # (B, T - 1, d)
         x = torch.cat([start[:, None], points], dim=1)
         cos, sin = rotations(self.config, x)
         x = x.to(cos.dtype)
@@ -198,13 +313,17 @@ class Sketchformer(nn.Module):
             x = block(x, cos, sin)
         return norm(x.float())
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: Batch, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Negative log-likelihood of offset and pen.
+
+        Args:
+            batch: The drawings.
+            codes: See `read_codes`.
 
         Returns:
             Two (B, T), in nats in pixels; zero where points are not real.
         """
-        stream = self.stream(batch)
+        stream = self.stream(batch, codes)
         with torch.autocast(stream.device.type, enabled=False):
             log_floor = math.log(SIGMA_FLOOR / self.scale)
             output = self.mixture(stream)

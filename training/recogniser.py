@@ -42,7 +42,8 @@ from training.loop import stop_when_asked
 from training.precision import autocast
 from training.run_folder import RunFolder
 from vpype_sketchformer.model import recogniser as runtime
-from vpype_sketchformer.model.recogniser import HIDDEN, LABEL, draw
+from vpype_sketchformer.model.recogniser import HIDDEN, LABEL
+from vpype_sketchformer.model.sight import draw
 from vpype_sketchformer.sketch import DRAW
 
 #: Stages of the judge that stay as they are: they know lines already.

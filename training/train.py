@@ -13,7 +13,7 @@ from training.data import dataset as datasets
 from training.data.dataset import Dataset, DatasetError
 from training.data.readers import ReaderError
 from training.distributed import join, leave
-from training.export import deepen
+from training.export import deepen, with_encoder
 from training.loop import stop_when_asked, train
 from training.prepare import Preparation, find_files
 from vpype_sketchformer.model.checkpoint import CheckpointError, find, load
@@ -84,7 +84,8 @@ def mix_in(dataset: Dataset, mixed: Sequence[tuple[Path, float]]) -> Dataset:
     "begin",
     metavar="MODEL",
     help="Begin with the weights and the shape of a model: 'shipped', the name of a bundled "
-    "one, or a .safetensors file. It may become deeper: --set layers=6.",
+    "one, or a .safetensors file. It may become deeper (--set layers=6), and may get an "
+    "encoder (--set code=64).",
 )
 @click.option(
     "--set",
@@ -140,6 +141,8 @@ def main(
         checkpoint = load(find(SHIPPED if begin == "shipped" else begin)) if begin else None
         if checkpoint and any("layers" in read_change(change) for change in changes):
             checkpoint = deepen(checkpoint, settings.layers)
+        if checkpoint and settings.code:
+            checkpoint = with_encoder(checkpoint, settings.code)
         if svg and not data:
             dataset = own_drawings(svg)
         elif data and not svg:

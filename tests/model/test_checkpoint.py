@@ -245,7 +245,7 @@ WRONG_NAMES = (
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_metadata(format="sketchformer-5"), NEWER),
+        (set_metadata(format="sketchformer-6"), NEWER),
         (set_metadata(format="sketchformer-10"), NEWER),
         (set_metadata(format="sketchformer-²"), "not a model"),
         (set_metadata(format="sketchformer-" + "9" * 5000), "not a model"),

@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from vpype_sketchformer.model import checkpoint, sampling
 from vpype_sketchformer.model.checkpoint import CheckpointError
 from vpype_sketchformer.model.choosing import sample_recognised
-from vpype_sketchformer.model.recogniser import BUNDLED, Recogniser, bundled, draw, join, load
+from vpype_sketchformer.model.recogniser import BUNDLED, Recogniser, bundled, load
+from vpype_sketchformer.model.sight import draw, join
 
 DATA = Path(__file__).parents[1] / "data"
 BEGINNINGS = [json.loads(line) for line in (DATA / "beginnings.ndjson").open()]

@@ -26,6 +26,7 @@ from training.recogniser import (
     vary,
 )
 from vpype_sketchformer.model import recogniser as runtime
+from vpype_sketchformer.model import sight
 
 DRAWINGS = Path(__file__).parents[1] / "data" / "quickdraw"
 
@@ -133,5 +134,5 @@ def test_a_judge_of_another_kind_is_refused(
 def test_beginnings_have_a_picture_each(dataset: Dataset) -> None:
     made = cut(*gather(dataset, np.arange(5)), np.full(5, 0.0), dataset.labels[:5])
     assert isinstance(made, Beginnings)
-    assert made.pictures.shape == (5, runtime.SIZE, runtime.SIZE)
+    assert made.pictures.shape == (5, sight.SIZE, sight.SIZE)
     assert np.all(made.pictures.sum(axis=(1, 2)) > 0)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from training.data.dataset import Dataset
 from training.model import Batch
 from vpype_sketchformer.model.features import describe
+from vpype_sketchformer.model.sight import SIZE, draw
 from vpype_sketchformer.model.transformer import (
     ANY_STROKES,
     BEST_QUALITY,
@@ -41,6 +42,8 @@ class Augmentation:
         tell_strokes: Share of drawings that tell whether they are one stroke.
         tell_quality: Share of drawings whose class is told that tell how good they are. Where
             none of them is marked, all are as good as can be.
+        tell_code: Share of drawings that tell their code.
+        hide_coded: Share of these whose class is hidden: the code alone has to tell it.
     """
 
     mirror: float = 0.0
@@ -49,9 +52,12 @@ class Augmentation:
     hide_label: float = 0.0
     tell_strokes: float = 0.0
     tell_quality: float = 0.0
+    tell_code: float = 0.0
+    hide_coded: float = 0.0
 
 
 PLAIN = Augmentation()
+CODED = Augmentation(tell_code=1.0)
 
 
 def offset_scale(dataset: Dataset, indices: NDArray[np.int64]) -> float:
@@ -131,13 +137,17 @@ def training_batches(
 
 
 def evaluation_batches(
-    dataset: Dataset, indices: NDArray[np.int64], points: int, seed: int = 0
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    points: int,
+    seed: int = 0,
+    coded: bool = False,
 ) -> Iterator[tuple[NDArray[np.int64], Batch]]:
-    """Yield each drawing once, plain, with its index."""
+    """Yield each drawing once, plain, with its index; with its code where that is wanted."""
     rng = np.random.default_rng([seed, 2])
     order = indices[np.argsort(dataset.lengths[indices], kind="stable")]
     for batch in cut_batches(dataset.lengths, order, points, rng):
-        yield batch, make_batch(dataset, batch, PLAIN, rng)
+        yield batch, make_batch(dataset, batch, CODED if coded else PLAIN, rng)
 
 
 def make_batch(
@@ -172,6 +182,11 @@ def make_batch(
     features, offsets = describe(positions, pens)
     labels = dataset.labels[indices].copy()
     labels[rng.random(n) < augmentation.hide_label] = len(dataset.classes)
+    coded, pictures = np.zeros(n, bool), np.zeros((n, 0, 0), np.float32)
+    if augmentation.tell_code:
+        coded = rng.random(n) < augmentation.tell_code
+        labels[coded & (rng.random(n) < augmentation.hide_coded)] = len(dataset.classes)
+        pictures = _pictures(positions, pens, real, coded)
     quality = dataset.quality[indices].astype(np.int64)
     if not dataset.quality.any():
         quality[:] = BEST_QUALITY
@@ -189,7 +204,26 @@ def make_batch(
         offsets=torch.from_numpy(offsets + noise),
         pens=torch.from_numpy(pens),
         real=torch.from_numpy(real),
+        pictures=torch.from_numpy(pictures),
+        coded=torch.from_numpy(coded),
     )
+
+
+def _pictures(
+    positions: NDArray[np.float32],
+    pens: NDArray[np.int64],
+    real: NDArray[np.bool_],
+    coded: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Draw those of some drawings (n, T, 2) whose code is told: ink, (n, SIZE, SIZE)."""
+    pictures = np.zeros((len(coded), SIZE, SIZE), np.float32)
+    if coded.any():
+        rows = real[coded]
+        begins = np.ones(rows.shape, bool)
+        begins[:, 1:] = pens[coded][:, :-1] != DRAW
+        owners = np.repeat(np.arange(len(rows)), rows.sum(axis=1))
+        pictures[coded] = draw(positions[coded][rows].astype(float), begins[rows], owners)
+    return pictures
 
 
 def _turned(

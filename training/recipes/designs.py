@@ -47,10 +47,10 @@ PLACELESS = 4
 class NoPlace(Sketchformer):
     """Knows offsets only."""
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: Batch, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Score points without their places."""
         known = torch.arange(FEATURES) < PLACELESS
-        return super().losses(replace(batch, features=batch.features * known))
+        return super().losses(replace(batch, features=batch.features * known), codes)
 
 
 class LearnedPositions(Sketchformer):
@@ -104,7 +104,7 @@ class Discretised(Sketchformer):
             nn.init.zeros_(head.weight)
             head.bias.data = -pixels.abs() / 20.0
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: Batch, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Score whole pixels."""
         stream = self.stream(batch)
         x, y = (batch.offsets.round().long().clamp(-REACH, REACH) + REACH).unbind(-1)
@@ -141,12 +141,12 @@ class Averaged(Sketchformer):
         super().__init__(*arguments)
         self.average = copy.deepcopy(self.state_dict())
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: Batch, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Average the weights, one step late, and score as usual."""
         if self.training:
             for name, weight in self.state_dict().items():
                 self.average[name].lerp_(weight, 1 - self.DECAY)
-        return super().losses(batch)
+        return super().losses(batch, codes)
 
     def train(self, mode: bool = True) -> Averaged:
         """Change weights and average when validation begins, and when it ends."""

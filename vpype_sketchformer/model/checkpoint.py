@@ -22,11 +22,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors import numpy as safetensors
 
 from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.model.sight import SEEN, STAGES, sight_shapes
 from vpype_sketchformer.model.transformer import ModelConfig, expected_shapes
 from vpype_sketchformer.wording import OneLineError, is_name
 
 FORMAT = "sketchformer"
-VERSION = 4
+VERSION = 5
 SUFFIX = ".safetensors"
 #: What the names of the guide's tensors begin with.
 GUIDE = "guide."
@@ -45,6 +46,7 @@ MOST = ModelConfig(
     pen_width=4096,
     context=4096,
     longest=4096,
+    code=1024,
 )
 #: Pixels of the 0-255 frame per model unit.
 SMALLEST_SCALE, LARGEST_SCALE = 1e-2, 1e4
@@ -139,7 +141,7 @@ def load(path: Path) -> Checkpoint:
             config, classes, scale, metadata = _description(path, header, version)
             weights = {
                 name: _weight(path, file, name, shape, version)
-                for name, shape in expected_shapes(config, len(classes)).items()
+                for name, shape in all_shapes(config, len(classes)).items()
             }
             guide = _guide(path, file, header["guide"]) if "guide" in header else None
     except (OSError, SafetensorError, AttributeError, TypeError) as error:
@@ -210,6 +212,25 @@ def _guide(path: Path, file: Any, text: str) -> Checkpoint:
     return Checkpoint(config, weights, (), float(scale))
 
 
+def all_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of a model, those of its encoder too."""
+    shapes = expected_shapes(config, classes)
+    if config.code:
+        shapes |= encoder_shapes(config.code, classes)
+    return shapes
+
+
+def encoder_shapes(code: int, classes: int) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of an encoder; see ``model.encoder``."""
+    shapes = {f"encoder.{name}": shape for name, shape in sight_shapes().items()}
+    return shapes | {
+        "encoder.code.weight": (code, SEEN * SEEN * STAGES[-1]),
+        "encoder.log_spread": (code,),
+        "prior.mean": (classes + 1, code),
+        "prior.log_spread": (classes + 1, code),
+    }
+
+
 def _is_scale(value: Any) -> bool:
     return type(value) in (int, float) and SMALLEST_SCALE <= value <= LARGEST_SCALE
 
@@ -231,9 +252,10 @@ def _is_possible(config: ModelConfig, classes: int) -> bool:
     """Tell whether there can be a network of this shape, and memory for it."""
     for part in fields(config):
         value = getattr(config, part.name)
-        if type(value) is not int or not 0 < value <= getattr(MOST, part.name):
+        least = 0 if part.name == "code" else 1
+        if type(value) is not int or not least <= value <= getattr(MOST, part.name):
             return False
-    shapes = expected_shapes(config, classes).values()
+    shapes = all_shapes(config, classes).values()
     return (
         config.width % (2 * config.heads) == 0 and sum(map(math.prod, shapes)) <= MOST_WEIGHTS
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from vpype_sketchformer import DEFAULT_TRIES
 from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.features import Array
 from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.sketch import Sketch
@@ -24,6 +25,7 @@ def sample_recognised(
     *,
     tries: int = DEFAULT_TRIES,
     best_of: int = 1,
+    codes: Array | None = None,
     progress: Callable[[int], object] = lambda finished: None,
     **style: Any,
 ) -> list[Sketch]:
@@ -36,6 +38,7 @@ def sample_recognised(
         tries: How often to draw each, at most: one that did not end by itself, or that the
             recogniser does not take for its class first, is drawn again.
         best_of: Where it is more than 1: draw each as often, whatever it looks like.
+        codes: The code of each sketch, see ``sample``.
         progress: Called with the number of sketches that have just been finished.
         style: See ``sample``.
 
@@ -50,8 +53,10 @@ def sample_recognised(
     if max(tries, best_of) > 1:
         recogniser = bundled()
         if set(labels) <= set(recogniser.classes):
-            return _choose(checkpoint, labels, seeds, tries, best_of, progress, style)
-    return sample(checkpoint, labels, seeds, best_of=best_of, progress=progress, **style)
+            return _choose(checkpoint, labels, seeds, tries, best_of, codes, progress, style)
+    return sample(
+        checkpoint, labels, seeds, best_of=best_of, codes=codes, progress=progress, **style
+    )
 
 
 def _choose(
@@ -60,6 +65,7 @@ def _choose(
     seeds: Sequence[np.random.SeedSequence],
     tries: int,
     best_of: int,
+    codes: Array | None,
     progress: Callable[[int], object],
     style: dict[str, Any],
 ) -> list[Sketch]:
@@ -74,6 +80,7 @@ def _choose(
             checkpoint,
             [labels[i] for i in wanted],
             [_further(seeds[i], number) for i in todo for number in numbers],
+            codes=None if codes is None else codes[wanted],
             **style,
         )
         shares = recogniser.probabilities([sketch.strokes for sketch in drawn])

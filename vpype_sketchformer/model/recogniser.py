@@ -1,9 +1,7 @@
 """What a drawing so far shows, and how large it will be: a small network in NumPy.
 
 ``training.recogniser`` is the same network in torch, and trains it; a parity test keeps the
-two one. It looks at the picture, as people do: a residual network (He et al. 2016) on the
-drawing in its own bounding box. Place, size, number of points, order of strokes and their
-direction are not in the picture, so they cannot matter.
+two one. It looks at the drawing's picture, see ``model.sight``.
 
 From what it sees, one head names the class, calibrated (Guo et al. 2017), and another says how
 the drawing will grow: until it is finished, and whereto.
@@ -13,44 +11,27 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.model import sight
 from vpype_sketchformer.model.checkpoint import MODELS, CheckpointError, open_tensors
-from vpype_sketchformer.model.transformer import on_one_thread
+from vpype_sketchformer.model.sight import STAGES, Array, Stroke, draw, join, sight_shapes
 from vpype_sketchformer.wording import is_name
-
-Array = NDArray[np.float32]
-Stroke = NDArray[np.float64]
 
 FORMAT = "sketchformer-recogniser-1"
 BUNDLED = MODELS / "recogniser" / "quickdraw.safetensors"
 
-#: Pictures are this wide and high, in pixels; the drawing's longer side takes all but the
-#: margin, and is centred.
-SIZE, MARGIN = 40, 3
-#: Longest way between two drops of ink along a line, and its width, in pixels.
-SPACING, LINE = 0.5, 1.25
-
-#: Channels of the stages; each stage but the first halves the picture, as the stem does.
-STAGES = (32, 32, 64, 128, 256)
-#: Width of the stem's convolution; those of the stages are three wide.
-STEM = 5
 #: Channels that tell the head of growth the class, and its hidden units.
 LABEL, HIDDEN = 32, 64
-#: Drawings looked at at once, so that memory stays bounded.
-ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -108,23 +89,12 @@ class Recogniser:
         Returns:
             What the network sees, (drawings, channels).
         """
-        parts = [drawings[i : i + ROWS] for i in range(0, len(drawings), ROWS)]
+        parts = [drawings[i : i + sight.ROWS] for i in range(0, len(drawings), sight.ROWS)]
         return np.concatenate([self.see(draw(*join(part))) for part in parts])
 
-    @on_one_thread
     def see(self, pictures: Array) -> Array:
         """Return what the network sees in pictures (n, SIZE, SIZE): (n, channels)."""
-        seen = []
-        for first in range(0, len(pictures), ROWS):
-            x = pictures[first : first + ROWS, :, :, None]  # (n, y, x, channels)
-            x = np.maximum(self._convolve("stem", x, 2), 0.0)
-            for i, (inner, outer) in enumerate(pairwise(STAGES)):
-                stride = 1 if inner == outer else 2
-                y = np.maximum(self._convolve(f"stages.{i}.first", x, stride), 0.0)
-                y = self._convolve(f"stages.{i}.second", y)
-                x = np.maximum(y + self._convolve(f"stages.{i}.short", x, stride), 0.0)
-            seen.append(x.mean(axis=(1, 2)))
-        return np.concatenate(seen)
+        return sight.see(self.tensors, pictures).mean(axis=(1, 2))
 
     def name(self, seen: Array) -> NDArray[np.float64]:
         """Return the probability of every class, (n, classes), from what was seen."""
@@ -166,32 +136,19 @@ class Recogniser:
         weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
         return rows @ weight.T + bias
 
-    def _convolve(self, name: str, x: Array, stride: int = 1) -> Array:
-        """Convolve (n, y, x, channels); beyond the picture's edge is white paper."""
-        width = math.isqrt(self.tensors[f"{name}.weight"].shape[1] // x.shape[3])
-        side = width // 2
-        x = np.pad(x, ((0, 0), (side, side), (side, side), (0, 0)))
-        windows = sliding_window_view(x, (width, width), axis=(1, 2))[:, ::stride, ::stride]
-        rows = windows.reshape(-1, width * width * x.shape[3])
-        return self._linear(name, rows).reshape(*windows.shape[:3], -1)
-
 
 def expected_shapes(classes: int) -> dict[str, tuple[int, ...]]:
     """Return name and shape of every tensor of a recogniser."""
     seen = STAGES[-1]
     layers = {
-        "stem": (STAGES[0], STEM * STEM),
         "answer": (classes, seen),
         "size_hidden": (HIDDEN, seen + LABEL),
         "size_out": (3, HIDDEN),
     }
-    for i, (inner, outer) in enumerate(pairwise(STAGES)):
-        layers[f"stages.{i}.first"] = (outer, 9 * inner)
-        layers[f"stages.{i}.second"] = (outer, 9 * outer)
-        layers[f"stages.{i}.short"] = (outer, inner)
     shapes: dict[str, tuple[int, ...]] = {
         "prior": (classes,),
         "label.weight": (classes + 1, LABEL),
+        **sight_shapes(),
     }
     for name, shape in layers.items():
         shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
@@ -272,64 +229,3 @@ def _weight(path: Path, file: Any, name: str, shape: tuple[int, ...]) -> Array:
     if tensor.dtype.kind != "f" or not np.all(np.isfinite(tensor)):
         raise misfit
     return tensor.astype(np.float32)
-
-
-def join(
-    drawings: Sequence[Sequence[Stroke]],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.intp]]:
-    """Put the points of drawings one after the other, for ``draw``."""
-    strokes = [(i, s) for i, drawing in enumerate(drawings) for s in drawing if len(s)]
-    lengths = [len(stroke) for _, stroke in strokes]
-    points = np.concatenate([np.asarray(stroke, np.float64) for _, stroke in strokes])
-    begins = np.zeros(len(points), bool)
-    begins[np.cumsum(lengths) - lengths] = True
-    return points, begins, np.repeat([i for i, _ in strokes], lengths)
-
-
-def draw(
-    points: NDArray[np.floating], begins: NDArray[np.bool_], owners: NDArray[np.intp]
-) -> Array:
-    """Draw drawings, each in its own bounding box, lines ``LINE`` wide.
-
-    A line leaves as much ink as it is long, spread over the pixels that it passes.
-
-    Args:
-        points: The points of all drawings, one drawing after the other, (n, 2).
-        begins: Which of them begin a stroke, (n,).
-        owners: Which drawing each belongs to: 0, 1, ..., each of them at least once, (n,).
-
-    Returns:
-        Ink from 0 to 1, (drawings, SIZE, SIZE).
-    """
-    count = int(owners[-1]) + 1
-    first = np.searchsorted(owners, np.arange(count))
-    low = np.minimum.reduceat(points, first)
-    high = np.maximum.reduceat(points, first)
-    extents = (high - low).max(axis=1)
-    scale = (SIZE - 2 * MARGIN) / np.where(extents > 0, extents, 1.0)
-    # Pixel (0, 0) has its middle at (0, 0).
-    middle = (SIZE - 1) / 2
-    places = (points - ((low + high) / 2)[owners]) * scale[owners, None] + middle
-    ends = np.append(begins[1:], True)
-    segments = np.flatnonzero(~ends)
-    start, way = places[segments], places[segments + 1] - places[segments]
-    lengths = np.hypot(*way.T)
-    drops = np.maximum(np.ceil(lengths / SPACING).astype(np.intp), 1)
-    segment = np.repeat(np.arange(len(segments)), drops)
-    number = np.arange(len(segment)) - np.repeat(np.cumsum(drops) - drops, drops)
-    share = (number + 0.5) / drops[segment]
-    # Both ends of a stroke have a drop of their own, so a dot is seen as well.
-    tips = np.concatenate([np.flatnonzero(begins), np.flatnonzero(ends)])
-    drop = np.concatenate([start[segment] + way[segment] * share[:, None], places[tips]])
-    ink = np.concatenate([(lengths / drops)[segment], np.full(len(tips), 0.5)])
-    picture = np.concatenate([owners[segments][segment], owners[tips]])
-    corner = np.floor(drop).astype(np.intp)
-    near = drop - corner
-    canvas = np.zeros(count * SIZE * SIZE)
-    for dx in (0, 1):
-        for dy in (0, 1):
-            x, y = corner[:, 0] + dx, corner[:, 1] + dy
-            weight = np.abs(1 - dx - near[:, 0]) * np.abs(1 - dy - near[:, 1])
-            pixel = (picture * SIZE + y) * SIZE + x
-            canvas += np.bincount(pixel, ink * weight, minlength=len(canvas))
-    return np.minimum(LINE * canvas, 1.0).reshape(count, SIZE, SIZE).astype(np.float32)

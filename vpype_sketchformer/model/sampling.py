@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from vpype_sketchformer import DEFAULT_GUIDANCE, DEFAULT_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
-from vpype_sketchformer.model.features import point_features
+from vpype_sketchformer.model.features import Array, point_features
 from vpype_sketchformer.model.mixture import Mixture
 from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.transformer import (
@@ -62,12 +62,13 @@ class _Task:
     sketch: int
     label: int
     generator: np.random.Generator
+    code: Array | None = None
 
 
 @on_one_thread
 def sample(
     checkpoint: Checkpoint,
-    labels: Sequence[str],
+    labels: Sequence[str | None],
     seeds: Sequence[np.random.SeedSequence],
     *,
     temperature: float,
@@ -78,6 +79,7 @@ def sample(
     best_of: int = 1,
     one_line: bool = False,
     prefix: Prefix | None = None,
+    codes: Array | None = None,
     retries: int = RETRIES,
     progress: Callable[[int], object] = lambda finished: None,
 ) -> list[Sketch]:
@@ -85,7 +87,7 @@ def sample(
 
     Args:
         checkpoint: The model.
-        labels: The class of each sketch, one of the checkpoint's.
+        labels: The class of each sketch, one of the checkpoint's; None tells none.
         seeds: What each sketch is drawn from.
         temperature: How freely lines are drawn, above 0; 1 is as people drew.
         structure_temperature: How freely a drawing chooses its way, above 0; 1 is as people
@@ -99,6 +101,7 @@ def sample(
             log p(point | class) - log p(point).
         one_line: Never lift the pen.
         prefix: What all drawings begin with.
+        codes: The code of each sketch, see ``model.encoder``, (n, code); not with a prefix.
         retries: How often a sketch that did not end by itself within the limit is drawn again.
         progress: Called with the number of sketches that have just been finished.
 
@@ -118,7 +121,12 @@ def sample(
     for candidates in (range(best_of), range(best_of, best_of + retries)):
         again = candidates.start > 0
         tasks = [
-            _Task(i, checkpoint.classes.index(labels[i]), _generator(seeds[i], k))
+            _Task(
+                i,
+                _index(checkpoint, labels[i]),
+                _generator(seeds[i], k),
+                None if codes is None else codes[i],
+            )
             for i in todo
             for k in candidates
         ]
@@ -127,7 +135,7 @@ def sample(
             tasks, style, prefix, readings, at_large, race=again
         ):
             i = task.sketch
-            sketch = Sketch(drawn, labels[i], finished)
+            sketch = Sketch(drawn, labels[i] or "", finished)
             if i not in best or (sketch.finished, score) > best[i][:2]:
                 best[i] = (sketch.finished, score, sketch)
             left[i] -= 1
@@ -158,6 +166,11 @@ def readings_at_large(
     return Readings(network, strokes, UNKNOWN_QUALITY)
 
 
+def _index(checkpoint: Checkpoint, label: str | None) -> int:
+    """Return the number of a class; of none, that of the null class."""
+    return len(checkpoint.classes) if label is None else checkpoint.classes.index(label)
+
+
 def _generator(seed: np.random.SeedSequence, candidate: int) -> np.random.Generator:
     key = (*seed.spawn_key, candidate)
     return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
@@ -184,12 +197,16 @@ class _Reader:
     """
 
     def __init__(
-        self, readings: Readings, labels: Sequence[int], prefix: Prefix | None
+        self,
+        readings: Readings,
+        labels: Sequence[int],
+        prefix: Prefix | None,
+        codes: Array | None = None,
     ) -> None:
-        """Read what all drawings begin with, under a class each."""
+        """Read what all drawings begin with, under a class each, and a code where told."""
         self.network = network = readings.network
         self.conditions = Conditions.of(
-            labels, network.null, readings.strokes, readings.quality
+            labels, network.null, readings.strokes, readings.quality, codes
         )
         if prefix is None:
             self.cache = KVCache(network.config, len(labels))
@@ -375,7 +392,9 @@ def _strokes(
     config = readings.network.config
     most = min(config.context, given + config.longest)
     rows = _Rows.begin(tasks, most, prefix)
-    reader = _Reader(readings, [task.label for task in tasks], prefix)
+    codes = [task.code for task in tasks if task.code is not None]
+    labels = [task.label for task in tasks]
+    reader = _Reader(readings, labels, prefix, np.stack(codes) if codes else None)
     other = _Reader.at_large(at_large, len(tasks), prefix)
     undrawn = max(given - 1, 0)  # what the pen does after the last given point is not given
     for at in range(undrawn, most):

@@ -30,6 +30,8 @@ NORM_EPSILON = 1e-6
 BLOCK, PANEL = 20, 32
 #: The largest logit of the pen that a trained network comes near, see `mixture`.
 LARGEST_LOGIT = 500.0
+#: Hidden units between a code and the stream.
+CODE_HIDDEN = 512
 #: Positions that a cache grows by.
 CACHE_STEP = 96
 
@@ -41,6 +43,9 @@ ANY_STROKES, ONE_STROKE, SEVERAL_STROKES = 0, 1, 2
 #: known, or 1 (the fifth that it is least sure of) to 5; the index into the embedding.
 UNKNOWN_QUALITY, BEST_QUALITY = 0, 5
 
+
+#: What the names of weights begin with that are the encoder's.
+ASIDE = ("encoder.", "prior.")
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -82,6 +87,7 @@ class ModelConfig:
         context: Longest drawing, in points.
         longest: Where a drawing, or the rest of one, is cut off; 99.8 % of those trained on
             have fewer points.
+        code: Numbers in a drawing's code, see ``model.encoder``; 0 where it takes none.
     """
 
     width: int = 256
@@ -92,6 +98,7 @@ class ModelConfig:
     pen_width: int = 128
     context: int = 256
     longest: int = 128
+    code: int = 0
 
 
 def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, ...]]:
@@ -111,6 +118,10 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
         "pen_out.weight": (3, p),
         "pen_out.bias": (3,),
     }
+    if config.code:
+        shapes["code_hidden.weight"] = (CODE_HIDDEN, config.code + 1)
+        shapes["code_start.weight"] = (d, CODE_HIDDEN)
+        shapes["code_point.weight"] = (d, CODE_HIDDEN)
     for i in range(config.layers):
         for name in ("query", "key", "value", "out"):
             shapes[f"blocks.{i}.{name}.weight"] = (d, d)
@@ -223,24 +234,32 @@ class Conditions:
         labels: Classes; the number of classes is the null class, nothing told, (n,).
         strokes: Of how many strokes the drawings are to be, see ``ANY_STROKES``, (n,).
         quality: How good they are to be, see ``UNKNOWN_QUALITY``, (n,).
+        codes: Their layout, see ``model.encoder``, (n, code); None where it is not told.
     """
 
     labels: NDArray[np.intp]
     strokes: NDArray[np.intp]
     quality: NDArray[np.intp]
+    codes: Array | None = None
 
     @classmethod
     def of(
-        cls, labels: Sequence[int], null: int, strokes: int, quality: int = UNKNOWN_QUALITY
+        cls,
+        labels: Sequence[int],
+        null: int,
+        strokes: int,
+        quality: int = UNKNOWN_QUALITY,
+        codes: Array | None = None,
     ) -> Conditions:
         """Tell n drawings one thing each; of what no class is told, no quality is."""
         names = np.asarray(labels, np.intp)
         told = np.where(names == null, UNKNOWN_QUALITY, quality)
-        return cls(names, np.full(len(names), strokes), told)
+        return cls(names, np.full(len(names), strokes), told, codes)
 
     def keep(self, rows: NDArray[np.intp]) -> Conditions:
         """Keep some of the drawings."""
-        return Conditions(self.labels[rows], self.strokes[rows], self.quality[rows])
+        codes = None if self.codes is None else self.codes[rows]
+        return Conditions(self.labels[rows], self.strokes[rows], self.quality[rows], codes)
 
 
 class Transformer:
@@ -263,7 +282,7 @@ class Transformer:
         self.weights: dict[str, Any] = {
             name: tensor if tensor.ndim == 1 or name in _TABLES else Matrix(tensor)
             for name, tensor in tensors.items()
-            if name not in inside
+            if name not in inside and not name.startswith(ASIDE)
         }
         self.blocks = [
             _Block.from_tensors(inside, i, config.heads) for i in range(config.layers)
@@ -282,7 +301,8 @@ class Transformer:
         """Embed the start token under n conditions, (n, width)."""
         w = self.weights
         start = w["start.weight"][conditions.labels] + w["strokes.weight"][conditions.strokes]
-        return start + w["quality.weight"][conditions.quality]
+        start = start + w["quality.weight"][conditions.quality]
+        return self._with_code(start, conditions, "code_start.weight")
 
     @np.errstate(over="ignore", invalid="ignore")
     def embed_points(
@@ -292,7 +312,16 @@ class Transformer:
         w = self.weights
         points = features @ w["point.weight"] + w["pen.weight"][pens]  # (n, T, width)
         told = w["label.weight"][conditions.labels] + w["quality.weight"][conditions.quality]
-        return points + told[:, None]
+        return points + self._with_code(told, conditions, "code_point.weight")[:, None]
+
+    def _with_code(self, told: Array, conditions: Conditions, name: str) -> Array:
+        """Add what the codes tell, where there are some, to what is told (n, width)."""
+        if conditions.codes is None:
+            return told
+        one = np.ones((len(told), 1), np.float32)
+        codes = np.concatenate([conditions.codes, one], axis=1)
+        hidden = np.maximum(codes @ self.weights["code_hidden.weight"], 0.0)
+        return told + hidden @ self.weights[name]
 
     @np.errstate(over="ignore", invalid="ignore")
     def forward(self, x: Array, cache: KVCache) -> Array:
