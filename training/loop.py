@@ -263,7 +263,7 @@ def train(
         torch.manual_seed(step_seed(config.seed, step, rank))
         batch = batch.to(device)
         kl_weight = config.kl_weight * min(1.0, (step + 1) / (KL_WARMUP * config.steps))
-        offset, pen, told = train_step(
+        offset, pen, of_code = train_step(
             model, optimizers, batch, rate(step, config), config.clip, kl_weight
         )
         run.recent.append(float(offset + pen))
@@ -289,7 +289,7 @@ def train(
             entry = {"step": done, "train": float(np.mean(run.recent)), **asdict(scores)}
             if config.tell_code:
                 entry["coded"] = validate(model, dataset, valid, device, coded=True).total
-                entry["nats_of_code"] = float(told)
+                entry["nats_of_code"] = float(of_code)
             run.log(entry | {"valid": scores.total, "points_per_second": round(speed)})
             bar.write(
                 f"step {done:6d}  train {entry['train']:.3f}  valid {scores.total:.3f} "

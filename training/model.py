@@ -171,7 +171,7 @@ class Convolution(nn.Module):
 
     def forward(self, x: Tensor, stride: int = 1) -> Tensor:
         """Run on (n, inner, y, x)."""
-        weight = self.weight.unflatten(1, (-1, self.width, self.width))
+        weight = self.weight.view(len(self.weight), -1, self.width, self.width)
         return F.conv2d(x, weight, self.bias, stride, self.width // 2)
 
 
