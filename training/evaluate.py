@@ -35,6 +35,14 @@ guessed from the beginning is right, how far the estimated size of the finished 
 one-line: samples in one unbroken line: the pen held down, and strokes joined afterwards (what
 `sketchgen --one-line` does), beside samples of any number of strokes.
 
+codes, of a model with an encoder: nats per point without the code of a drawing and with it,
+how many nats a code tells beside the class, and the share of its numbers that vary; how far a
+code moves where only order, direction, place and size of the strokes change; how often a
+drawing made from a code is nearest to the one that the code was read from, of 100 real ones of
+the class, by what the raster judge sees and by shape; how variations are recognised, and how
+they differ; what is seen on the straight way from one code to another, and how even its steps
+are.
+
 Examples:
     Everything:
 
@@ -80,6 +88,7 @@ from training.data import dataset as datasets
 from training.data.dataset import SPLITS, Dataset, DatasetError, Split
 from training.evaluation import (
     Figures,
+    codes,
     completions,
     conditions,
     copies,
@@ -94,7 +103,9 @@ from training.export import from_checkpoint
 from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, find, load
 
-PARTS = ("likelihood", "samples", "copying", "completion", "one-line")
+PARTS = ("likelihood", "samples", "copying", "completion", "one-line", "codes")
+#: Drawings of each class whose codes are measured, at most.
+CODED = 2
 #: Columns that a table takes at most.
 WIDTH = 100
 
@@ -270,6 +281,21 @@ def show_one_lines(
     return dict(rows)
 
 
+def show_codes(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    judges: Sequence[judge.Judge],
+    split: Split,
+    per_class: int,
+) -> dict[str, Figures]:
+    """Measure and print what codes tell."""
+    rows = codes.rows(checkpoint, dataset, judges, split, per_class)
+    # Rows with other figures are tables of their own.
+    for _, group in itertools.groupby(rows, lambda row: list(row[1])):
+        show("codes", [(label, figures, None) for label, figures in group])
+    return dict(rows)
+
+
 class ConditionType(click.ParamType[Condition]):
     """How samples are drawn, as it is typed."""
 
@@ -417,7 +443,9 @@ def main(
     plan = samples.Plan(names, per_class, seeds, split)
     parts = ("samples",) if picture else parts
     judges = []
-    if {"samples", "one-line"} & set(parts):
+    if not checkpoint.config.code and parts == PARTS:
+        parts = PARTS[:-1]
+    if {"samples", "one-line", "codes"} & set(parts):
         judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
     if "likelihood" in parts:
         network = from_checkpoint(checkpoint)
@@ -439,6 +467,9 @@ def main(
         results["completion"] = show_completion(checkpoint, dataset, split, completed)
     if "one-line" in parts:
         results["one-line"] = show_one_lines(checkpoint, judges, per_class)
+    if "codes" in parts:
+        few = min(per_class, CODED)
+        results["codes"] = show_codes(checkpoint, dataset, judges, split, few)
     write_json(results, target)
 
 

@@ -22,15 +22,15 @@ from training.data import dataset as datasets
 from training.data.dataset import Drawing
 from training.data.readers import read_ndjson
 from training.evaluate import main as evaluate
-from training.evaluation import copies, metrics, samples
+from training.evaluation import codes, copies, metrics, samples
 from training.evaluation.likelihood import likelihood
 from training.export import main as export
-from training.export import to_checkpoint
+from training.export import to_checkpoint, with_encoder
 from training.model import Sketchformer
 from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import load, save
 from vpype_sketchformer.model.transformer import ModelConfig
-from vpype_sketchformer.sketch import END
+from vpype_sketchformer.sketch import END, Sketch
 
 CLASSES = ("cat", "circle", "house")
 RNG = np.random.default_rng(5)
@@ -112,6 +112,40 @@ def test_one_lines(data: Path, folder: Path) -> None:
     assert ways["any strokes"]["one stroke"] < 1
     assert ways["pen stays down"]["one stroke"] == ways["joined"]["one stroke"] == 1
     assert ways["joined"]["ink"] > ways["any strokes"]["ink"]  # nothing lost, some retraced
+
+
+def test_a_newborn_encoder_tells_nothing(data: Path, folder: Path, tmp_path: Path) -> None:
+    """Its codes are read, but the model makes nothing of them yet."""
+    newborn = folder / "newborn.safetensors"
+    path = tmp_path / "coded.safetensors"
+    save(with_encoder(load(newborn), 16), path)
+    words = (data, "--part", "codes", "--split", "test", "--judges", folder)
+    figures = measured(path, *words)["codes"]
+    assert figures["nats per point"]["gained"] == pytest.approx(0, abs=1e-6)
+    same = figures["other order, place and size"]
+    assert same["moved by"] < 0.01 * same["nearest other"]
+    assert figures["re-drawn"]["source first by sight"] < 0.5
+    assert figures["re-drawn"]["raster top 1"] < figures["real"]["raster top 1"]
+    refused = run(newborn, *words)
+    assert refused.exit_code == 2
+    assert "no encoder" in refused.stderr
+
+
+def test_what_is_drawn_again_exactly_is_nearest_to_its_source(
+    data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = datasets.load(data)
+    sources = dataset.of("test")[:6]
+
+    def perfect(*_: object) -> list[Sketch]:
+        return [Sketch(tuple(codes.strokes_of(dataset, index))) for index in sources]
+
+    monkeypatch.setattr(codes, "draw", perfect)
+    judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
+    checkpoint = load(folder / "newborn.safetensors")
+    rows = codes.redrawn(checkpoint, dataset, judges, sources, np.zeros((6, 8), np.float32))
+    (_, again), (_, real) = rows
+    assert again == real
 
 
 def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) -> None:
