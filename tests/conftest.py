@@ -42,14 +42,16 @@ def tiny() -> Path:
 def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that scribbles, with an encoder that it listens to."""
     # Here, since most tests need no torch.
+    from training.encoder import Autoencoder, tensors_of
     from training.export import with_encoder
 
-    model = with_encoder(load(DATA / "tiny.safetensors"), 8)
+    tiny = load(DATA / "tiny.safetensors")
+    model = with_encoder(tiny, tensors_of(Autoencoder(len(tiny.classes), 8)))
     rng = np.random.default_rng(0)
     heard = {
         name: rng.normal(0, 0.1, tensor.shape).astype(np.float32)
         for name, tensor in model.tensors.items()
-        if name in ("code_start.weight", "code_point.weight", "prior.mean")
+        if name.startswith(("code_start", "code_point", "code_gain", "prior.mean"))
     }
     path = tmp_path_factory.mktemp("model") / "coded.safetensors"
     save(dataclasses.replace(model, tensors={**model.tensors, **heard}), path)

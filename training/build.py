@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,8 +14,6 @@ from training.muon import Muon
 from vpype_sketchformer.model.transformer import ModelConfig
 
 Network = Sketchformer | Seed
-#: How fast the encoder's eyes learn, against the rest.
-EYES = 0.2
 
 
 def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
@@ -30,7 +27,7 @@ def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
 
 def build_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Muon (Jordan 2024) for the blocks' matrices and AdamW for the rest, or AdamW alone."""
-    named = dict(model.named_parameters())
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     muon = config.optimizer == "muon"
     matrices = [
         p for n, p in named.items() if muon and n.startswith("blocks.") and p.ndim == 2
@@ -39,21 +36,15 @@ def build_optimizers(model: Network, config: TrainConfig) -> list[torch.optim.Op
         p
         for module in model.modules()
         for p in module.parameters(recurse=False)
-        if p.ndim < 2 or isinstance(module, nn.Embedding)
+        if p.requires_grad and (p.ndim < 2 or isinstance(module, nn.Embedding))
     ]
-    # The encoder's eyes can see already, and have no norms that forgive large steps.
-    eyes = [p for n, p in named.items() if n.startswith("encoder.st") and p.ndim == 2]
-    elsewhere = {id(p) for p in [*matrices, *vectors, *eyes]}
+    elsewhere = {id(p) for p in [*matrices, *vectors]}
     rest = [p for p in named.values() if id(p) not in elsewhere]
     # Weight decay is for what multiplies; it would pull biases and embeddings to zero.
-    groups: list[dict[str, Any]] = [
+    groups = [
         {"params": rest, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    if eyes:
-        groups.append(
-            {"params": eyes, "weight_decay": config.weight_decay, "lr": EYES * config.lr}
-        )
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.95))
     ]

@@ -59,10 +59,8 @@ class TrainConfig:
         hide_label: Share of drawings whose class is hidden.
         tell_strokes: Share of drawings that tell whether they are one stroke.
         tell_quality: Share of drawings whose class is told that tell how good they are.
-        code: Numbers in a drawing's code; 0 for a model without an encoder.
         tell_code: Share of drawings that tell their code.
         hide_coded: Share of these whose class is hidden.
-        kl_weight: What a nat that a code tells costs, against a nat of the drawing.
         only_recognized: Leave out what the game did not recognise.
         compile: Compile the losses (``torch.compile``): twice as fast after two minutes, where
             there is a C++ compiler.
@@ -97,10 +95,8 @@ class TrainConfig:
     hide_label: float = 0.1
     tell_strokes: float = 0.3
     tell_quality: float = 0.85
-    code: int = 0
     tell_code: float = 0.0
     hide_coded: float = 0.4
-    kl_weight: float = 0.2
     only_recognized: bool = True
     compile: bool = False
     seed: int = 1
@@ -164,7 +160,7 @@ def check(config: TrainConfig) -> None:
         )
     for name in POSITIVE:
         require(0 < values[name] < math.inf, f"setting '{name}' must be above 0.")
-    for name in ("warmup", "weight_decay", "balance", "seed", "code", "kl_weight"):
+    for name in ("warmup", "weight_decay", "balance", "seed"):
         require(0 <= values[name] < math.inf, f"setting '{name}' must be 0 or more.")
     for name in SHARES:
         require(0 <= values[name] <= 1, f"setting '{name}' must be from 0 to 1.")
@@ -180,10 +176,6 @@ def check(config: TrainConfig) -> None:
         f"width {config.width} must be a multiple of {parts}, for {config.heads} heads.",
     )
     require(
-        config.code > 0 or config.tell_code == 0,
-        "setting 'tell_code' needs a model with codes: set 'code' to how many numbers.",
-    )
-    require(
         config.points >= config.context,
         f"points ({config.points}) must be at least context ({config.context}), "
         "so that the longest drawing fits a batch.",
@@ -195,14 +187,12 @@ def check(config: TrainConfig) -> None:
 
 
 def refuse_shapes(changes: tuple[str, ...]) -> None:
-    """Refuse changes of what a model that a run begins with has settled.
-
-    It may become deeper, and may get an encoder.
+    """Refuse changes of what a model that a run begins with has settled: all but the depth.
 
     Raises:
         Refusal: One of the changes is of the network's shape.
     """
-    settled = {f.name for f in fields(ModelConfig)} - {"context", "layers", "code"} | {"model"}
+    settled = {f.name for f in fields(ModelConfig)} - {"context", "layers"} | {"model"}
     for change in changes:
         for key in read_change(change).keys() & settled:
             raise Refusal(f"--set {key}: with --from, the shape is that of the model.")

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ from vpype_sketchformer.model.checkpoint import (
     load,
     save,
 )
-from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.transformer import expected_shapes
 
 #: Tensors with a row for each class, and one for the null class.
@@ -107,6 +106,12 @@ def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
     places = [-(-i * layers // old) for i in range(old)]
     tensors: dict[str, NDArray[np.float32]] = {}
     for name, shape in all_shapes(config, len(checkpoint.classes)).items():
+        if name == "code_gain.weight":
+            gains = checkpoint.tensors[name].reshape(old, -1, shape[1])
+            each = np.zeros((layers, *gains.shape[1:]), np.float32)
+            each[places] = gains
+            tensors[name] = each.reshape(shape)
+            continue
         if not name.startswith("blocks."):
             tensors[name] = checkpoint.tensors[name]
             continue
@@ -121,26 +126,20 @@ def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:
     return replace(checkpoint, config=config, tensors=tensors)
 
 
-def with_encoder(checkpoint: Checkpoint, code: int, seed: int = 0) -> Checkpoint:
+def with_encoder(
+    checkpoint: Checkpoint, encoder: Mapping[str, NDArray[np.float32]]
+) -> Checkpoint:
     """Give a model an encoder, of whose codes it makes nothing yet.
 
-    Its eyes are those of the recogniser that ships.
-
-    Raises:
-        Refusal: The model has one of another size.
+    Args:
+        checkpoint: The model.
+        encoder: The encoder's weights, see ``training.encoder.load``.
     """
-    old = checkpoint.config.code
-    if old == code:
-        return checkpoint
-    if old:
-        raise Refusal(f"code = {code}: the model has codes of {old} numbers.")
-    config, classes = replace(checkpoint.config, code=code), len(checkpoint.classes)
-    torch.manual_seed(seed)
-    model = Sketchformer(config, classes, checkpoint.scale)
-    new = to_checkpoint(model, checkpoint.classes, {}).tensors
-    eyes = {f"encoder.{name}": t for name, t in bundled().tensors.items()}
-    tensors = {**new, **checkpoint.tensors}
-    tensors |= {name: t for name, t in eyes.items() if name in tensors}
+    code, classes = len(encoder["encoder.log_spread"]), len(checkpoint.classes)
+    config = replace(checkpoint.config, code=code)
+    torch.manual_seed(0)
+    new = to_checkpoint(Sketchformer(config, classes, checkpoint.scale), (), {}).tensors
+    tensors = {**new, **checkpoint.tensors, **encoder}
     return replace(checkpoint, config=config, tensors=tensors)
 
 

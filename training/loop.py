@@ -34,8 +34,6 @@ from vpype_sketchformer.model.checkpoint import Checkpoint
 
 #: Drawings that validation looks at: enough for 0.02 nats, few enough for a CPU.
 VALIDATION_DRAWINGS = 2000
-#: Share of the steps in which codes begin to cost what they tell.
-KL_WARMUP = 0.2
 #: The curve of fewer than these hangs on the luck of each.
 FEWEST = 5
 
@@ -111,7 +109,7 @@ def validate(
     for _, batch in evaluation_batches(dataset, indices, 16384, coded=coded):
         batch = batch.to(device)
         with autocast(device):
-            losses = all_losses(model, batch)
+            losses = losses_of(model, batch)
         offset += float(losses[0].sum())
         pen += float(losses[1].sum())
         points += float(batch.real.sum())
@@ -119,12 +117,11 @@ def validate(
     return Scores(offset / points, pen / points)
 
 
-def all_losses(model: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a network's losses, and how many nats each drawing's code tells, (B,)."""
-    if isinstance(model, Sketchformer) and model.config.code:
-        codes, told = model.read_codes(batch)
-        return *model.losses(batch, codes), told
-    return *model.losses(batch), torch.zeros(len(batch.labels), device=batch.real.device)
+def losses_of(model: Network, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return a network's losses; one that listens to codes reads them first."""
+    if isinstance(model, Sketchformer):
+        return model.losses(batch, model.read_codes(batch))
+    return model.losses(batch)
 
 
 def train_step(
@@ -133,41 +130,31 @@ def train_step(
     batch: Batch,
     factor: float,
     clip: float,
-    kl_weight: float = 0.0,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     """One step of the optimisers, for which each process takes its rows of the batch.
 
-    Args:
-        model: The network.
-        optimizers: Of its weights.
-        batch: The drawings.
-        factor: Share of the learning rates.
-        clip: Largest norm of the gradient.
-        kl_weight: What a nat that a code tells costs.
-
     Returns:
-        Offset and pen loss per point of the whole batch, and nats told by a code.
+        Offset and pen loss per point of the whole batch.
     """
     points, part = batch.real.sum(), batch.part(*place())
-    offset, pen, told = torch.zeros(3, device=points.device).unbind()
     if len(part.labels):
         with autocast(points.device):
-            offset, pen, told = (loss.sum() for loss in all_losses(model, part))
-        torch.autograd.backward((offset + pen + kl_weight * told) / points)
-    # A process may have no drawing, or none with a code.
-    for parameter in model.parameters() if place()[1] > 1 else ():
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    offset, pen = offset.detach() / points, pen.detach() / points
-    told = told.detach() / batch.coded.sum().clamp(min=1)
-    add_up([offset, pen, told, *(p.grad for p in model.parameters() if p.grad is not None)])
+            offset, pen = (loss.sum() / points for loss in losses_of(model, part))
+        torch.autograd.backward(offset + pen)
+        offset, pen = offset.detach(), pen.detach()
+    else:  # fewer drawings than processes
+        offset, pen = torch.zeros(2, device=points.device).unbind()
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter)
+    add_up([offset, pen, *(p.grad for p in model.parameters() if p.grad is not None)])
     nn.utils.clip_grad_norm_(model.parameters(), clip)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    return offset, pen, told
+    return offset, pen
 
 
 def train(
@@ -212,6 +199,8 @@ def train(
         dataset = replace(dataset, sources=tuple(dict.fromkeys([*known, *dataset.sources])))
     torch.manual_seed(config.seed)
     indices = training_indices(dataset, config)
+    if config.tell_code and not (begin and begin.config.code):
+        raise Refusal("setting 'tell_code' needs a model with an encoder: --from, --encoder.")
     if not len(indices):
         raise Refusal(f"no drawings of up to {config.context} points to train on.")
     valid = validation_indices(dataset, config)
@@ -262,10 +251,7 @@ def train(
         began = time.monotonic()
         torch.manual_seed(step_seed(config.seed, step, rank))
         batch = batch.to(device)
-        kl_weight = config.kl_weight * min(1.0, (step + 1) / (KL_WARMUP * config.steps))
-        offset, pen, of_code = train_step(
-            model, optimizers, batch, rate(step, config), config.clip, kl_weight
-        )
+        offset, pen = train_step(model, optimizers, batch, rate(step, config), config.clip)
         run.recent.append(float(offset + pen))
         if not math.isfinite(run.recent[-1]):
             bar.close()
@@ -289,7 +275,6 @@ def train(
             entry = {"step": done, "train": float(np.mean(run.recent)), **asdict(scores)}
             if config.tell_code:
                 entry["coded"] = validate(model, dataset, valid, device, coded=True).total
-                entry["nats_of_code"] = float(of_code)
             run.log(entry | {"valid": scores.total, "points_per_second": round(speed)})
             bar.write(
                 f"step {done:6d}  train {entry['train']:.3f}  valid {scores.total:.3f} "

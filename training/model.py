@@ -119,9 +119,11 @@ class Block(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.down.weight)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Run on the stream (B, T, width)."""
-        a = norm(x)
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, gains: Tensor | None = None
+    ) -> Tensor:
+        """Run on the stream (B, T, width); gains of both parts, (B, 1, 2, width)."""
+        a = norm(x) if gains is None else norm(x) * gains[:, :, 0]
         q, k, v = (
             part(a).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, h, T, d / h)
             for part in (self.query, self.key, self.value)
@@ -129,7 +131,8 @@ class Block(nn.Module):
         q, k = rotate(norm(q), cos, sin), rotate(norm(k), cos, sin)
         mixed = attend(q, k, v.to(q.dtype))
         x = x + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.down(F.relu(self.up(norm(x))).square()))
+        a = norm(x) if gains is None else norm(x) * gains[:, :, 1]
+        return x + self.dropout(self.down(F.relu(self.up(a)).square()))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -204,12 +207,18 @@ class Encoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return the codes of pictures (n, SIZE, SIZE), (n, code)."""
-        x = F.relu(self.stem(pictures[:, None].contiguous(), 2))
-        for stage in self.stages:
-            x = stage(x)
-        seen = norm(x.permute(0, 2, 3, 1).flatten(1).float())
+        seen = norm(see(self, pictures).permute(0, 2, 3, 1).flatten(1).float())
         with torch.autocast(seen.device.type, enabled=False):
             return self.code(seen)
+
+
+def see(eyes: Encoder, pictures: Tensor) -> Tensor:
+    """Return what an encoder sees where, (n, channels, SEEN, SEEN)."""
+    x = pictures[:, None].contiguous(memory_format=torch.channels_last)
+    x = F.relu(eyes.stem(x, 2))
+    for stage in eyes.stages:
+        x = stage(x)
+    return x
 
 
 class Prior(nn.Module):
@@ -261,35 +270,36 @@ class Sketchformer(nn.Module):
             self.code_hidden = nn.Linear(config.code + 1, CODE_HIDDEN, bias=False)
             self.code_start = nn.Linear(CODE_HIDDEN, d, bias=False)
             self.code_point = nn.Linear(CODE_HIDDEN, d, bias=False)
-            nn.init.zeros_(self.code_start.weight)
-            nn.init.zeros_(self.code_point.weight)
-            self.encoder = Encoder(config.code)
-            self.prior = Prior(classes, config.code)
+            self.code_gain = nn.Linear(CODE_HIDDEN, config.layers * 2 * d, bias=False)
+            for part in (self.code_start, self.code_point, self.code_gain):
+                nn.init.zeros_(part.weight)
+            # Codes stay what they are: see ``training.encoder``.
+            self.encoder = Encoder(config.code).requires_grad_(False)
+            self.prior = Prior(classes, config.code).requires_grad_(False)
         for table in (self.start, self.label, self.strokes, self.pen):
             nn.init.normal_(table.weight, std=0.3)
         nn.init.zeros_(self.quality.weight)
         init_mixture(self.mixture)
         nn.init.zeros_(self.pen_out.weight)
 
-    def read_codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Read the codes of a batch, with noise in training.
+    @torch.no_grad()
+    def read_codes(self, batch: Batch) -> Tensor | None:
+        """Read the codes of a batch, in training no more exactly than they are known.
 
         Returns:
-            Codes with a 1 behind them, zeros where none is told, (B, code + 1); how many nats
-            they tell beside the class, (B,).
+            Codes with a 1 behind them, zeros where none is told, (B, code + 1); None of a
+            model without an encoder.
         """
+        if not self.config.code:
+            return None
         rows = batch.coded.nonzero()[:, 0]
         told = torch.zeros(len(batch.labels), self.config.code + 1, device=rows.device)
-        nats = told[:, 0]
-        if not len(rows):
-            return told, nats
-        codes = self.encoder(batch.pictures[rows])
-        log_spread = self.encoder.log_spread
-        divergence = self.prior.divergence(codes, log_spread, batch.labels[rows])
-        if self.training:
-            codes = codes + torch.randn_like(codes) * log_spread.exp()
-        codes = torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
-        return told.index_put((rows,), codes), nats.index_put((rows,), divergence)
+        if len(rows):
+            codes = self.encoder(batch.pictures[rows])
+            if self.training:
+                codes = codes + torch.randn_like(codes) * self.encoder.log_spread.exp()
+            told[rows] = torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
+        return told
 
     def stream(self, batch: Batch, codes: Tensor | None = None) -> Tensor:
         """Return what each position knows before its point, (B, T, width).
@@ -301,16 +311,19 @@ class Sketchformer(nn.Module):
         quality = self.quality(batch.quality)  # (B, d)
         start = self.start(batch.labels) + self.strokes(batch.strokes) + quality
         told = self.label(batch.labels) + quality
+        gains: list[Tensor | None] = [None] * len(self.blocks)
         if codes is not None:
             hidden = F.relu(self.code_hidden(codes))
             start, told = start + self.code_start(hidden), told + self.code_point(hidden)
+            each = self.code_gain(hidden).unflatten(1, (len(gains), 1, 2, -1))
+            gains = list((1 + each).unbind(1))
         points = self.point(batch.features[:, :-1]) + self.pen(batch.pens[:, :-1])
         points = points + told[:, None]  # (B, T - 1, d)
         x = torch.cat([start[:, None], points], dim=1)
         cos, sin = rotations(self.config, x)
         x = x.to(cos.dtype)
-        for block in self.blocks:
-            x = block(x, cos, sin)
+        for block, gain in zip(self.blocks, gains, strict=True):
+            x = block(x, cos, sin, gain)
         return norm(x.float())
 
     def losses(self, batch: Batch, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from training.data import dataset as datasets
 from training.data.dataset import Dataset, DatasetError
 from training.data.readers import ReaderError
 from training.distributed import join, leave
+from training.encoder import load as load_encoder
 from training.export import deepen, with_encoder
 from training.loop import stop_when_asked, train
 from training.prepare import Preparation, find_files
@@ -84,8 +85,12 @@ def mix_in(dataset: Dataset, mixed: Sequence[tuple[Path, float]]) -> Dataset:
     "begin",
     metavar="MODEL",
     help="Begin with the weights and the shape of a model: 'shipped', the name of a bundled "
-    "one, or a .safetensors file. It may become deeper (--set layers=6), and may get an "
-    "encoder (--set code=64).",
+    "one, or a .safetensors file. It may become deeper: --set layers=6.",
+)
+@click.option(
+    "--encoder",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Give the model an encoder, made by training.encoder.",
 )
 @click.option(
     "--set",
@@ -101,6 +106,7 @@ def main(
     mixed: tuple[tuple[Path, float], ...],
     out: Path,
     begin: str | None,
+    encoder: Path | None,
     changes: tuple[str, ...],
 ) -> None:
     """Train a model on a dataset file, or on a folder of your own drawings.
@@ -141,8 +147,10 @@ def main(
         checkpoint = load(find(SHIPPED if begin == "shipped" else begin)) if begin else None
         if checkpoint and any("layers" in read_change(change) for change in changes):
             checkpoint = deepen(checkpoint, settings.layers)
-        if checkpoint and settings.code:
-            checkpoint = with_encoder(checkpoint, settings.code)
+        if encoder and not checkpoint:
+            raise click.UsageError("--encoder is for a model that draws already: --from.")
+        if checkpoint and encoder:
+            checkpoint = with_encoder(checkpoint, load_encoder(encoder, checkpoint.classes))
         if svg and not data:
             dataset = own_drawings(svg)
         elif data and not svg:

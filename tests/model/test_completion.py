@@ -22,7 +22,7 @@ from vpype_sketchformer.model.completion import (
     complete,
     simplify,
 )
-from vpype_sketchformer.model.transformer import KVCache, Transformer
+from vpype_sketchformer.model.transformer import Transformer
 from vpype_sketchformer.sketch import DRAW, LIFT
 
 Stroke = NDArray[np.float64]
@@ -55,10 +55,10 @@ def test_one_thread_guesses_and_draws(
     seen: list[int] = []
     forward = Transformer.forward
 
-    def watched(network: Transformer, x: NDArray[np.float32], cache: KVCache) -> Any:
+    def watched(network: Transformer, *inputs: Any) -> Any:
         if len(seen) < 60:  # looking takes a while
             seen.append(blas_threads())
-        return forward(network, x, cache)
+        return forward(network, *inputs)
 
     monkeypatch.setattr(Transformer, "forward", watched)
     with threadpool_limits(2, "blas"):

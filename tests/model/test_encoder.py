@@ -53,7 +53,8 @@ def test_numpy_and_torch_are_one_model(
     batch, drawings = drawn
     model = from_checkpoint(checkpoint)
     with torch.no_grad():
-        codes, _ = model.read_codes(batch)
+        codes = model.read_codes(batch)
+        assert codes is not None
         told = model.stream(batch, codes).numpy()
         untold = model.stream(batch).numpy()
     found = encoder.encode(drawings)
@@ -68,7 +69,8 @@ def test_numpy_and_torch_are_one_model(
             conditions, batch.features[:, :-1].numpy(), batch.pens[:, :-1].numpy()
         )
         x = np.concatenate([network.embed_start(conditions)[:, None], points], axis=1)
-        stream = network.forward(x, KVCache(network.config, len(x)))
+        gains = network.gains(conditions)
+        stream = network.forward(x, KVCache(network.config, len(x)), gains)
         real = batch.real.numpy()
         np.testing.assert_allclose(stream[real], expected[real], atol=1e-4)
     assert np.abs(told - untold).max() > 0.01
@@ -82,7 +84,9 @@ def test_what_a_code_tells_beside_the_class(
     model = from_checkpoint(checkpoint)
     normal = torch.distributions.Normal
     with torch.no_grad():
-        codes, nats = model.read_codes(batch)
+        codes = model.read_codes(batch)
+        assert codes is not None
+        nats = model.prior.divergence(codes[:, :-1], model.encoder.log_spread, batch.labels)
         here = normal(codes[:, :-1], model.encoder.log_spread.exp())
         prior = normal(
             model.prior.mean[batch.labels], model.prior.log_spread[batch.labels].exp()

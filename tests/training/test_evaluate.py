@@ -21,6 +21,7 @@ from training import baseline, judge
 from training.data import dataset as datasets
 from training.data.dataset import Drawing
 from training.data.readers import read_ndjson
+from training.encoder import Autoencoder, tensors_of
 from training.evaluate import main as evaluate
 from training.evaluation import codes, copies, metrics, samples
 from training.evaluation.likelihood import likelihood
@@ -118,7 +119,8 @@ def test_a_newborn_encoder_tells_nothing(data: Path, folder: Path, tmp_path: Pat
     """Its codes are read, but the model makes nothing of them yet."""
     newborn = folder / "newborn.safetensors"
     path = tmp_path / "coded.safetensors"
-    save(with_encoder(load(newborn), 16), path)
+    encoder = tensors_of(Autoencoder(len(CLASSES), 16))
+    save(with_encoder(load(newborn), encoder), path)
     words = (data, "--part", "codes", "--split", "test", "--judges", folder)
     figures = measured(path, *words)["codes"]
     assert figures["nats per point"]["gained"] == pytest.approx(0, abs=1e-6)

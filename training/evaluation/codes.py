@@ -55,7 +55,7 @@ def rows(
     """
     encoder = Encoder.of(checkpoint)
     if encoder is None:
-        raise Refusal("this model has no encoder: train one with --set code=64.")
+        raise Refusal("this model has no encoder: see training.encoder.")
     plan = Plan(dataset.classes, per_class, 1, split)
     sources, _ = plan.real_drawings(dataset, checkpoint.config.context, 0)
     if len(sources) < 2:
@@ -91,7 +91,9 @@ def likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: Split, codes: C
     sums = np.zeros(4)
     drawings = evaluation_batches(dataset, held, 16384, coded=True)
     for _, batch in tqdm(drawings, desc="codes", unit="batch", disable=None):
-        told, nats = network.read_codes(batch)
+        told = network.read_codes(batch)
+        assert told is not None
+        nats = network.prior.divergence(told[:, :-1], network.encoder.log_spread, batch.labels)
         without, with_code = (
             float(sum(part.sum() for part in network.losses(batch, known)))
             for known in (None, told)

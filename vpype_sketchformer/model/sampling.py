@@ -208,10 +208,11 @@ class _Reader:
         self.conditions = Conditions.of(
             labels, network.null, readings.strokes, readings.quality, codes
         )
+        self.gains = network.gains(self.conditions)
         if prefix is None:
             self.cache = KVCache(network.config, len(labels))
             start = network.embed_start(self.conditions)[:, None]
-            self.stream = network.forward(start, self.cache)[:, 0]
+            self.stream = network.forward(start, self.cache, self.gains)[:, 0]
         else:
             self.cache, self.stream = readings.read(prefix, labels)
         self.mixture = network.mixture(self.stream)
@@ -229,11 +230,12 @@ class _Reader:
         """Keep some of the drawings."""
         self.cache.keep(rows)
         self.conditions = self.conditions.keep(rows)
+        self.gains = self.network.gains(self.conditions)
 
     def read(self, features: NDArray[np.float32], pens: NDArray[np.intp]) -> None:
         """Read the next point of each: its features (n, FEATURES), and its pen (n,)."""
         x = self.network.embed_points(self.conditions, features[:, None], pens[:, None])
-        self.stream = self.network.forward(x, self.cache)[:, 0]
+        self.stream = self.network.forward(x, self.cache, self.gains)[:, 0]
         self.mixture = self.network.mixture(self.stream)
 
     def log_density(self, offsets: NDArray[np.float64]) -> NDArray[np.float64]:

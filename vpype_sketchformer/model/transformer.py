@@ -31,7 +31,7 @@ BLOCK, PANEL = 20, 32
 #: The largest logit of the pen that a trained network comes near, see `mixture`.
 LARGEST_LOGIT = 500.0
 #: Hidden units between a code and the stream.
-CODE_HIDDEN = 512
+CODE_HIDDEN = 128
 #: Positions that a cache grows by.
 CACHE_STEP = 96
 
@@ -122,6 +122,7 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, tuple[int, .
         shapes["code_hidden.weight"] = (CODE_HIDDEN, config.code + 1)
         shapes["code_start.weight"] = (d, CODE_HIDDEN)
         shapes["code_point.weight"] = (d, CODE_HIDDEN)
+        shapes["code_gain.weight"] = (config.layers * 2 * d, CODE_HIDDEN)
     for i in range(config.layers):
         for name in ("query", "key", "value", "out"):
             shapes[f"blocks.{i}.{name}.weight"] = (d, d)
@@ -314,22 +315,34 @@ class Transformer:
         told = w["label.weight"][conditions.labels] + w["quality.weight"][conditions.quality]
         return points + self._with_code(told, conditions, "code_point.weight")[:, None]
 
+    @np.errstate(over="ignore", invalid="ignore")
+    def gains(self, conditions: Conditions) -> Array | None:
+        """What codes make of the norms: (layers, 2, n, 1, width); None without codes."""
+        if conditions.codes is None:
+            return None
+        gains = 1 + self._hear(conditions.codes) @ self.weights["code_gain.weight"]
+        parts = gains.reshape(len(gains), self.config.layers, 2, 1, self.config.width)
+        return parts.transpose(1, 2, 0, 3, 4)
+
     def _with_code(self, told: Array, conditions: Conditions, name: str) -> Array:
         """Add what the codes tell, where there are some, to what is told (n, width)."""
         if conditions.codes is None:
             return told
-        one = np.ones((len(told), 1), np.float32)
-        codes = np.concatenate([conditions.codes, one], axis=1)
-        hidden = np.maximum(codes @ self.weights["code_hidden.weight"], 0.0)
-        return told + hidden @ self.weights[name]
+        return told + self._hear(conditions.codes) @ self.weights[name]
+
+    def _hear(self, codes: Array) -> Array:
+        """Codes (n, code) on their way into the stream, (n, CODE_HIDDEN)."""
+        told = np.concatenate([codes, np.ones((len(codes), 1), np.float32)], axis=1)
+        return np.maximum(told @ self.weights["code_hidden.weight"], 0.0)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def forward(self, x: Array, cache: KVCache) -> Array:
+    def forward(self, x: Array, cache: KVCache, gains: Array | None = None) -> Array:
         """Run the blocks on the next T positions of every row.
 
         Args:
             x: Embedded inputs, (n, T, width).
             cache: What came before; the new keys and values are added.
+            gains: See `gains`.
 
         Returns:
             The normalised stream, (n, T, width).
@@ -342,8 +355,16 @@ class Transformer:
         rotations = self._rotations(past, steps)
         root = np.float32(np.sqrt(width // heads))
         x = x.reshape(n * steps, width)
+
+        def heard(x: Array, layer: int, part: int) -> Array:
+            if gains is None:
+                return x
+            return (x.reshape(n, steps, width) * gains[layer, part]).reshape(x.shape)
+
         for i, block in enumerate(self.blocks):
-            parts = (_norm(x) @ block.queries_keys_values).reshape(n, steps, 3, heads, -1)
+            parts = (heard(_norm(x), i, 0) @ block.queries_keys_values).reshape(
+                n, steps, 3, heads, -1
+            )
             turned = _rotate(_norm(parts[:, :, :2]), rotations)  # (n, T, 2, h, d)
             queries, cache.keys[i, :, :, span] = turned.transpose(2, 0, 3, 1, 4)
             cache.values[i, :, :, span] = parts[:, :, 2].swapaxes(1, 2)
@@ -353,7 +374,7 @@ class Transformer:
                 scores += np.triu(np.full(scores.shape[2:], -np.inf, np.float32), past + 1)
             mixed = _softmax(scores) @ cache.values[i, :, :, : past + steps]
             x = x + mixed.swapaxes(1, 2).reshape(x.shape) @ block.out
-            up = np.maximum(_norm(x) @ block.up, 0.0)
+            up = np.maximum(heard(_norm(x), i, 1) @ block.up, 0.0)
             x = x + (up * up) @ block.down
         cache.length += steps
         return _norm(x).reshape(n, steps, width)
