@@ -38,7 +38,7 @@ def write_samples(folder: Path, model: Path) -> None:
     """Put the files that examples name into a folder."""
     (folder / "designs").mkdir()
     for name in (
-        *("partial", "drawing", "drawings", "sheet", "cats"),
+        *("partial", "drawing", "drawings", "sheet", "cat", "cats", "two"),
         *("designs/one", "designs/two"),
     ):
         (folder / f"{name}.svg").write_text(DRAWING, encoding="utf-8")

@@ -11,3 +11,13 @@ DEFAULT_STRUCTURE_TEMPERATURE = 0.9
 DEFAULT_GUIDANCE = 1.5
 #: How often to draw a sketch until the recogniser sees its class.
 DEFAULT_TRIES = 3
+
+# The same where a drawing is drawn anew, and what differs is its code: from
+# `python -m training.evaluate --part codes`.
+
+#: How freely lines are drawn.
+CALM_TEMPERATURE = 0.3
+#: How freely a drawing goes its own way.
+CALM_STRUCTURE_TEMPERATURE = 0.5
+#: How much to insist on the class.
+CALM_GUIDANCE = 1.0

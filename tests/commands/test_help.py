@@ -60,13 +60,13 @@ def test_a_short_example_comes_first(name: str) -> None:
 def test_examples_run(
     name: str,
     line: str,
-    tiny: Path,
+    coded: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    write_samples(tmp_path, tiny)
+    write_samples(tmp_path, coded)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(checkpoint, "find", lambda model: tiny)
+    monkeypatch.setattr(checkpoint, "find", lambda model: coded)
     for waiting in WAITING:
         monkeypatch.setattr(COMMANDS[waiting], "callback", pass_on)
     before = times_of(tmp_path)

@@ -501,14 +501,14 @@ def svg(layers: list[list[str]], *, size: str = "100", extra: str = "") -> str:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("COMPLETE", "nothing to complete: no lines"),
-        ("read empty.svg COMPLETE", "nothing to complete: no lines"),
-        ("read point.svg COMPLETE", "nothing to complete: no lines"),
+        ("COMPLETE", "nothing to begin with: no lines"),
+        ("read empty.svg COMPLETE", "nothing to begin with: no lines"),
+        ("read point.svg COMPLETE", "nothing to begin with: no lines"),
         ("line 5 5 5 5 COMPLETE", "all points are in one place"),
         ("line 5 5 5 5 line -l 2 5 5 5 5 COMPLETE", "all points are in one place"),
         ("read infinite.svg COMPLETE", "not finite numbers"),
-        ("line 0 0 1e300 1e300 COMPLETE", "a drawing of size 1e+300 cannot be completed"),
-        ("line 0 0 1e-300 0 COMPLETE", "a drawing of size 1e-300 cannot be completed"),
+        ("line 0 0 1e300 1e300 COMPLETE", "a drawing of size 1e+300 cannot be used"),
+        ("line 0 0 1e-300 0 COMPLETE", "a drawing of size 1e-300 cannot be used"),
         ("read good.svg repeat 2 COMPLETE end", "Inside `repeat` the pipeline begins empty"),
         ("read good.svg COMPLETE -c catt", "unknown class 'catt'; did you mean 'cat'"),
         ("read good.svg COMPLETE -c all", "unknown class 'all'"),
@@ -548,8 +548,8 @@ def test_bad_input(run: Run, line: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("COMPLETE", "nothing to complete: no lines"),
-        ("read point.svg COMPLETE", "nothing to complete: no lines"),
+        ("COMPLETE", "nothing to begin with: no lines"),
+        ("read point.svg COMPLETE", "nothing to begin with: no lines"),
         ("read infinite.svg COMPLETE", "not finite numbers"),
         ("line 5 5 5 5 COMPLETE", "all points are in one place"),
         ("read good.svg COMPLETE -c catt", "unknown class 'catt'; did you mean 'cat'"),

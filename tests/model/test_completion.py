@@ -243,7 +243,7 @@ def test_clean_drops_repeated_points_only() -> None:
         ([np.ones((3, 2)), np.ones((2, 2))], "all points are in one place"),
         ([np.array([[0, 0], [np.nan, 1]])], "not finite"),
         ([np.array([[0, 0], [1, np.inf]])], "not finite"),
-        ([np.array([[0, 0], [1e200, 1]])], "cannot be completed"),
+        ([np.array([[0, 0], [1e200, 1]])], "cannot be used"),
     ],
 )
 def test_what_cannot_be_completed(

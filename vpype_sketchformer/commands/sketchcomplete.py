@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,15 +16,21 @@ import vpype_cli
 
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
-from vpype_sketchformer.commands.support.document import (
-    add,
-    extend_page,
-    keeps_page_size,
-    layout,
-    note,
-    page_is_free,
+from vpype_sketchformer.commands.support.document import add, layout, note, page_is_free
+from vpype_sketchformer.commands.support.drawing import (
+    Box,
+    DrawingMemory,
+    count_of,
+    extend_to,
+    guess,
+    is_tight,
+    lines_of,
+    loosen,
+    report_guess,
+    room_of,
+    strokes_of,
 )
-from vpype_sketchformer.commands.support.pipeline import LayoutCommand, Place, layers_around
+from vpype_sketchformer.commands.support.pipeline import LayoutCommand
 from vpype_sketchformer.commands.support.progress import progress
 from vpype_sketchformer.layout.grid import SLACK, Sheet, SheetError, plan_around
 from vpype_sketchformer.units import CM, FLATNESS
@@ -36,8 +40,6 @@ if TYPE_CHECKING:
 
     from vpype_sketchformer.model.completion import Completion
     from vpype_sketchformer.sketch import Sketch
-
-Box = tuple[float, float, float, float]
 
 #: The options that `complete` takes as they are.
 STYLE = (
@@ -49,23 +51,10 @@ STYLE = (
     "one_line",
     "join",
 )
-#: A page is the box around the lines if it differs by less, in pixels.
-TIGHT = 1.0
-#: How many classes are named where the class is guessed.
-GUESSES = 3
 
 
-@dataclass
-class _Memory(Memory):
-    """What `sketchcomplete` keeps.
-
-    Attributes:
-        drawn: How many completions have been drawn with each seed.
-        layers: The layers that they lie on, by name.
-    """
-
-    drawn: Counter[int] = field(default_factory=Counter)
-    layers: dict[str, int] = field(default_factory=dict)
+class _Memory(DrawingMemory):
+    """What `sketchcomplete` keeps."""
 
     def complete(
         self,
@@ -78,28 +67,17 @@ class _Memory(Memory):
         """Draw the next completions; each depends on its own number only."""
         from vpype_sketchformer.model.completion import complete
 
-        seed, first = values["seed"], self.drawn[values["seed"]]
         with progress(count) as advance, self.predicting(values["model"]):
-            completion = complete(
+            return complete(
                 self.checkpoint(values["model"]),
                 strokes,
-                [np.random.SeedSequence(seed, spawn_key=(first + i,)) for i in range(count)],
+                self.seeds(values["seed"], count),
                 label=label,
                 extent=values["extent"],
                 room=room,
                 progress=advance,
                 **{name: values[name] for name in STYLE},
             )
-        self.drawn[seed] += count
-        return completion
-
-    def layer_id(self, name: str, document: vp.Document) -> int:
-        """Return a layer for completions that holds nothing else: above all others."""
-        shown, result = layers_around()
-        taken = shown | {i for i in document.ids() if not _is_vacant(document[i], name)}
-        if name not in self.layers or self.layers[name] in taken:
-            self.layers[name] = max({0, *document.ids(), *shown, *result}) + 1
-        return self.layers[name]
 
 
 def _check(call: Call[_Memory]) -> None:
@@ -254,13 +232,14 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
         known = memory.checkpoint(values["model"]).classes
         label = options.find_class(call.ctx, "label", label, known, "sketchgen --list-classes")
     grid, cell = layout(call)
-    count = _count(call, grid)
-    beginning = _beginning(call, document)
+    count = count_of(call, grid, "variants")
+    beginning = lines_of(call, document, values["layer"])
     if not any(beginning.values()) and place.block("forlayer"):
         return document
-    strokes = _strokes(beginning, values["extent"], place)
-    tight = _is_tight(document, place)
-    room = None if tight else _room(document, strokes)
+    strokes = strokes_of(beginning, place)
+    _check_extent(values["extent"], strokes)
+    tight = is_tight(document, place)
+    room = None if tight else room_of(document, strokes)
     completion = memory.complete(strokes, count, label, room, values)
     _report(memory, completion)
     added = completion.smoothed(FLATNESS) if values["smooth"] else completion.sketches
@@ -279,79 +258,22 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
                 add(document, sketch.moved(*sheet.offset(i)), lid, layer)
     _note(document, completion, call)
     if count > 1 or page_is_free(document):
-        _extend_page(document, sheet, place)
+        extend_to(document, sheet, place)
     if tight:
-        _loosen(memory, document)
+        loosen(memory, document)
     return document
 
 
-def _count(call: Call[_Memory], grid: tuple[int, int] | None) -> int:
-    """Return the number of variants."""
-    count: int | None = call.values["count"]
-    cells = math.prod(grid) if grid else count or 1
-    call.require(
-        count is None or count <= cells,
-        "count",
-        f"{count} variants do not fit into a grid of {cells} cells.",
-    )
-    return count or cells
+def _check_extent(extent: float | None, strokes: Sequence[NDArray[np.float64]]) -> None:
+    """Refuse an extent that the drawing has already."""
+    from vpype_sketchformer.model.completion import bounds
 
-
-def _beginning(
-    call: Call[_Memory], document: vp.Document
-) -> dict[int, list[NDArray[np.complex128]]]:
-    """Return the lines to begin with, by layer."""
-    layers: int | list[int] = call.values["layer"]
-    lids = sorted(document.ids()) if layers == vpype_cli.LayerType.ALL else layers
-    assert isinstance(lids, list)
-    for lid in lids:
-        call.require(lid in document.layers, "layer", f"layer {lid} does not exist.")
-    return {lid: list(document.layers[lid]) for lid in sorted(set(lids))}
-
-
-def _strokes(
-    beginning: Mapping[int, Sequence[NDArray[np.complex128]]],
-    extent: float | None,
-    place: Place,
-) -> list[NDArray[np.float64]]:
-    """Return the lines as strokes of x, y, fit to begin with."""
-    from vpype_sketchformer.model.completion import CompletionError, bounds, clean
-
-    lines = itertools.chain.from_iterable(beginning.values())
-    try:
-        strokes = clean([np.column_stack([line.real, line.imag]) for line in lines])
-    except CompletionError as error:
-        hint = ""
-        if place.loop and not any(beginning.values()):
-            hint = f" Inside `{place.loop}` the pipeline begins empty."
-        raise click.UsageError(f"{error}{hint}") from error
     _, size = bounds(strokes)
     if extent is not None and extent < size - SLACK:
         raise click.BadParameter(
             f"{extent / CM:.4g} cm is less than the drawing has already, {size / CM:.4g} cm.",
             param_hint="--extent",
         )
-    return strokes
-
-
-def _is_tight(document: vp.Document, place: Place) -> bool:
-    """Tell whether the page is only the box around the lines, as `write` makes it of none."""
-    bounds = document.bounds()
-    if not document.page_size or bounds is None:
-        return False
-    if keeps_page_size(place) or place.block("forlayer"):
-        return False
-    page = (0.0, 0.0, *document.page_size)
-    return bool(np.allclose(bounds, page, rtol=0, atol=TIGHT))
-
-
-def _room(document: vp.Document, strokes: Sequence[NDArray[np.float64]]) -> Box | None:
-    """Return where there is paper: the page, if there is one, and the drawing itself."""
-    if document.page_size in (None, (0.0, 0.0)):
-        return None
-    points = np.concatenate([*strokes, [(0.0, 0.0), document.page_size]])
-    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-    return left, top, right, bottom
 
 
 def _plan(
@@ -371,12 +293,7 @@ def _plan(
 
 def _report(memory: Memory, completion: Completion) -> None:
     """Say what the drawing was taken for, and what is not as one would expect."""
-    if len(completion.ranking) > 1:
-        first, *others = (_percent(*guess) for guess in completion.ranking[: GUESSES + 1])
-        click.echo(
-            f"{memory.command}: looks like {first}, else {', '.join(others)}",
-            err=True,
-        )
+    report_guess(memory, completion.ranking)
     if completion.thinned:
         memory.warn(
             "thinned",
@@ -395,24 +312,6 @@ def _report(memory: Memory, completion: Completion) -> None:
     memory.warn_of_cuts(completion.sketches)
 
 
-def _loosen(memory: _Memory, document: vp.Document) -> None:
-    """Make a page that was only the box around the lines large enough for what is new."""
-    left, top, right, bottom = document.bounds() or (0.0, 0.0, 0.0, 0.0)
-    shift = max(0.0, -left), max(0.0, -top)
-    size = right + shift[0], bottom + shift[1]
-    if not (any(shift) or np.any(np.greater(size, document.page_size or (0.0, 0.0)))):
-        return
-    document.translate(*shift)
-    document.extend_page_size(size)
-    wide, high = (length / CM for length in document.page_size or size)
-    moved = " and everything moved to the right and down" if any(shift) else ""
-    click.echo(
-        f"{memory.command}: the page was just the box around the drawing; it is "
-        f"{wide:.3g} × {high:.3g} cm now{moved}",
-        err=True,
-    )
-
-
 def _crop(memory: Memory, sketch: Sketch, room: Box) -> Sketch:
     """Cut off what lies beyond the page: there is no paper."""
     lines = vp.LineCollection(stroke @ [1, 1j] for stroke in sketch.strokes)
@@ -428,31 +327,15 @@ def _crop(memory: Memory, sketch: Sketch, room: Box) -> Sketch:
     return replace(sketch, strokes=tuple(vp.as_vector(line) for line in lines))
 
 
-def _is_vacant(layer: vp.LineCollection, name: str) -> bool:
-    """Tell whether a layer is one that a block emptied, and waits for the next completion."""
-    return layer.is_empty() and layer.property(vp.METADATA_FIELD_NAME) == name
-
-
-def _percent(label: str, share: float) -> str:
-    return f"{label} ({100 * share:.0f} %)"
-
-
 def _note(document: vp.Document, completion: Completion, call: Call[_Memory]) -> None:
     """Note in the document how it was completed."""
-    guesses = [_percent(*guess) for guess in completion.ranking[: GUESSES + 1]]
     note(
         document,
         call,
         {name: call.values[name] for name in ("seed", "model", *STYLE)}
         | {
             "class": ", ".join(sketch.label for sketch in completion.sketches),
-            "guess": ", ".join(guesses) or None,
+            "guess": guess(completion.ranking),
             "extent": completion.extent,
         },
     )
-
-
-def _extend_page(document: vp.Document, sheet: Sheet, place: Place) -> None:
-    """Make the page large enough for the sheet, unless it is to be tight or kept."""
-    if document.page_size != (0.0, 0.0) and not keeps_page_size(place):
-        extend_page(document, sheet.corner)

@@ -10,7 +10,7 @@ import shutil
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -22,17 +22,16 @@ from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import (
     PREFIX,
     add,
-    extend_page,
-    keeps_page_size,
+    fit_page,
+    frame_of,
     layout,
     note,
-    page_is_free,
-    require_lengths,
+    plan_sheet,
 )
-from vpype_sketchformer.commands.support.parameters import evaluate, varies
+from vpype_sketchformer.commands.support.parameters import varies
 from vpype_sketchformer.commands.support.pipeline import LayoutCommand
 from vpype_sketchformer.commands.support.progress import progress
-from vpype_sketchformer.layout.grid import Sheet, SheetError, plan, plan_inside
+from vpype_sketchformer.layout.grid import Sheet
 from vpype_sketchformer.units import CM, FLATNESS
 
 if TYPE_CHECKING:
@@ -291,8 +290,8 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
     grid, cell = _grid(call)
     only = values["only"]
     count = 1 if only else values["count"] or (math.prod(grid) if grid else 1)
-    frame = _frame(call)
-    sheet = _plan(document, frame, count, grid=grid, cell=cell, size=values["size"])
+    frame = frame_of(call)
+    sheet = plan_sheet(document, frame, count, grid=grid, cell=cell, size=values["size"])
     by = values["layers"]
     if sheet.pages(count) > 1:
         _announce_pages(call, by, count, sheet)
@@ -331,9 +330,8 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
     properties = asdict(drawing) | {"class": ", ".join(values["classes"]) or "random"}
     del properties["classes"]
     note(document, call, properties)
-    grows = page_is_free(document) and document.page_size != (0.0, 0.0)
-    if grows and not frame and not keeps_page_size(place):
-        extend_page(document, sheet.extent)
+    if not frame:
+        fit_page(document, sheet, place)
     return document
 
 
@@ -396,33 +394,6 @@ def _grid(call: Call[_Memory]) -> tuple[tuple[int, int] | None, tuple[float, flo
     if option is not None:
         raise click.UsageError("give --grid or a grid behind the command, not both.", call.ctx)
     return layout(call)
-
-
-def _frame(call: Call[_Memory]) -> tuple[float, float] | None:
-    """Return the size of the cell of vpype's own `grid` around the command."""
-    grid = call.place.block("grid")
-    if grid is None:
-        return None
-    offset: tuple[float, float] = evaluate(call.state, grid, grid.params)["offset"]
-    require_lengths(grid, offset)
-    return offset
-
-
-def _plan(
-    document: vp.Document,
-    frame: tuple[float, float] | None,
-    count: int,
-    **cells: Any,
-) -> Sheet:
-    """Lay out the sheet in its frame, on the document's page, or where neither is, freely."""
-    try:
-        if frame is not None:
-            return plan_inside(frame, count, **cells)
-        return plan(
-            count, page=None if page_is_free(document) else document.page_size, **cells
-        )
-    except SheetError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _announce_pages(call: Call[_Memory], layers: str, count: int, sheet: Sheet) -> None:

@@ -6,7 +6,7 @@ Lengths are vpype's pixels, 96 to the inch, y pointing down.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vpype_sketchformer.sketch import Sketch
 from vpype_sketchformer.units import CM, FLATNESS
@@ -66,6 +66,18 @@ class Sheet:
         """Return how far a cell lies from the first one, to the right and down."""
         row, column = divmod(index % self.cells, self.columns)
         return column * self.cell[0], row * self.cell[1]
+
+    def middle(self, index: int) -> tuple[float, float]:
+        """Return the middle of a cell."""
+        dx, dy = self.offset(index)
+        return (
+            self.origin[0] + dx + self.cell[0] / 2,
+            self.origin[1] + dy + self.cell[1] / 2,
+        )
+
+    def moved(self, dx: float, dy: float) -> Sheet:
+        """Return the sheet shifted by (dx, dy)."""
+        return replace(self, origin=(self.origin[0] + dx, self.origin[1] + dy))
 
     def place(self, sketch: Sketch, index: int, smooth: bool = True) -> Sketch:
         """Scale a sketch to the sheet's size and centre it in its cell.

@@ -79,7 +79,7 @@ def _choose(
         drawn = sample(
             checkpoint,
             [labels[i] for i in wanted],
-            [_further(seeds[i], number) for i in todo for number in numbers],
+            [further(seeds[i], number) for i in todo for number in numbers],
             codes=None if codes is None else codes[wanted],
             **style,
         )
@@ -101,7 +101,7 @@ def _choose(
     return [best[i][2] for i in range(len(labels))]
 
 
-def _further(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
+def further(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:
     """Return the seed of a try; that of the first one is the sketch's own."""
     if number == 0:
         return seed

@@ -348,12 +348,12 @@ def clean(strokes: Sequence[Stroke]) -> list[Stroke]:
         if len(stroke):
             kept.append(stroke[np.concatenate([[True], moved])])
     if not kept:
-        raise CompletionError("there is nothing to complete: no lines.")
+        raise CompletionError("there is nothing to begin with: no lines.")
     _, size = bounds(kept)
     if size == 0:
-        raise CompletionError("there is nothing to complete: all points are in one place.")
+        raise CompletionError("there is nothing to begin with: all points are in one place.")
     if not SMALLEST < size < LARGEST:
-        raise CompletionError(f"a drawing of size {size:.1g} cannot be completed.")
+        raise CompletionError(f"a drawing of size {size:.1g} cannot be used.")
     return kept
 
 

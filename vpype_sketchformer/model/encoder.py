@@ -96,6 +96,13 @@ class Encoder:
         others = self.invent(label, rng, count)
         return mean + kept * (code - mean) + np.float32(amount) * (others - mean)
 
+    def distances(
+        self, codes: NDArray[np.floating], others: NDArray[np.floating], label: str | None
+    ) -> NDArray[np.float64]:
+        """Return how far codes (..., code) are from others, in deviations of a class."""
+        _, spread = self._prior(label)
+        return np.sqrt(np.square((codes - others) / spread, dtype=np.float64).mean(axis=-1))
+
     def _prior(self, label: str | None) -> tuple[Array, Array]:
         row = len(self.classes) if label is None else self.classes.index(label)
         spread: Array = np.exp(self.tensors["prior.log_spread"][row])

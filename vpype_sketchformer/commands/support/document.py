@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from vpype_sketchformer.commands.support.command import Call
 from vpype_sketchformer.commands.support.parameters import evaluate, require
 from vpype_sketchformer.commands.support.pipeline import Place
+from vpype_sketchformer.layout.grid import Sheet, SheetError, plan, plan_inside
 from vpype_sketchformer.wording import plain
 
 if TYPE_CHECKING:
@@ -41,6 +42,44 @@ def layout(call: Call[Any]) -> tuple[tuple[int, int] | None, tuple[float, float]
     require_lengths(grid, offset)
     given = grid.get_parameter_source("offset") is not ParameterSource.DEFAULT
     return number, offset if given else None
+
+
+def frame_of(call: Call[Any]) -> tuple[float, float] | None:
+    """Return the size of the cell of vpype's own `grid` around a command."""
+    grid = call.place.block("grid")
+    if grid is None:
+        return None
+    offset: tuple[float, float] = evaluate(call.state, grid, grid.params)["offset"]
+    require_lengths(grid, offset)
+    return offset
+
+
+def plan_sheet(
+    document: vp.Document,
+    frame: tuple[float, float] | None,
+    count: int,
+    **cells: Any,
+) -> Sheet:
+    """Lay out a sheet in its frame, on the document's page, or where neither is, freely.
+
+    Raises:
+        click.UsageError: It has no room.
+    """
+    try:
+        if frame is not None:
+            return plan_inside(frame, count, **cells)
+        return plan(
+            count, page=None if page_is_free(document) else document.page_size, **cells
+        )
+    except SheetError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def fit_page(document: vp.Document, sheet: Sheet, place: Place) -> None:
+    """Make the page as large as a sheet, where it may grow and is not to be tight or kept."""
+    grows = page_is_free(document) and document.page_size != (0.0, 0.0)
+    if grows and not keeps_page_size(place):
+        extend_page(document, sheet.extent)
 
 
 def require_lengths(grid: click.Context, offset: tuple[float, float]) -> None:

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -29,6 +29,8 @@ DEFAULT_MODEL = "quickdraw"
 MAX_TEMPERATURE = 2.0
 MAX_GUIDANCE = 10.0
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     """Draw a seed from vpype's own generator and note it in the command line.
@@ -42,33 +44,47 @@ def _draw_seed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
     return seed
 
 
-temperature = click.option(
-    "-t",
-    "--temperature",
-    type=vpype_cli.FloatType(),
-    default=str(DEFAULT_TEMPERATURE),
-    help="How freely lines are drawn: near 0 calm, above 1 wild "
-    f"(default: {DEFAULT_TEMPERATURE}).",
-)
-structure_temperature = click.option(
-    "--structure-temperature",
-    type=vpype_cli.FloatType(),
-    default=str(DEFAULT_STRUCTURE_TEMPERATURE),
-    help="How freely a drawing goes its own way, whatever its lines: near 0 all are alike, "
-    f"1 as different as people's (default: {DEFAULT_STRUCTURE_TEMPERATURE}).",
-)
+def temperature_of(default: float) -> Callable[[F], F]:
+    """Return the option of how freely lines are drawn."""
+    return click.option(
+        "-t",
+        "--temperature",
+        type=vpype_cli.FloatType(),
+        default=str(default),
+        help=f"How freely lines are drawn: near 0 calm, above 1 wild (default: {default}).",
+    )
+
+
+def structure_temperature_of(default: float) -> Callable[[F], F]:
+    """Return the option of how freely a drawing goes its own way."""
+    return click.option(
+        "--structure-temperature",
+        type=vpype_cli.FloatType(),
+        default=str(default),
+        help="How freely a drawing goes its own way, whatever its lines: near 0 all are "
+        f"alike, 1 as different as people's (default: {default}).",
+    )
+
+
+def guidance_of(default: float) -> Callable[[F], F]:
+    """Return the option of how much to insist on the class."""
+    return click.option(
+        "--guidance",
+        type=vpype_cli.FloatType(),
+        default=str(default),
+        help="How much to insist on the class: 1 as learnt, 2 and more exaggerates "
+        f"(default: {default}).",
+    )
+
+
+temperature = temperature_of(DEFAULT_TEMPERATURE)
+structure_temperature = structure_temperature_of(DEFAULT_STRUCTURE_TEMPERATURE)
+guidance = guidance_of(DEFAULT_GUIDANCE)
 pen_temperature = click.option(
     "--pen-temperature",
     type=vpype_cli.FloatType(),
     default="1",
     help="The same for when to lift the pen and when to end (default: 1).",
-)
-guidance = click.option(
-    "--guidance",
-    type=vpype_cli.FloatType(),
-    default=str(DEFAULT_GUIDANCE),
-    help="How much to insist on the class: 1 as learnt, 2 and more exaggerates "
-    f"(default: {DEFAULT_GUIDANCE}).",
 )
 tries = click.option(
     "--tries",

@@ -1,0 +1,316 @@
+"""Others like a drawing, and what lies between two: behind `sketchvary` and `sketchmorph`.
+
+The encoder reads a drawing into a code (``model.encoder``), and the model draws what a code
+tells. A code that is moved a little tells of a drawing that is a little different.
+
+How well the model keeps to a code is a matter of chance, so each code is drawn several times.
+Of variations, that one is kept whose own code is nearest to what was asked for. For what lies
+between two drawings, codes between theirs are drawn, all from the same random numbers, so that
+neighbours are drawn alike. Of all these drawings those are kept that lead from the one to the
+other in short and even steps, as pictures, and show the one or the other: the path of least
+energy, by dynamic programming (Viterbi 1967).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpype_sketchformer.model import sight
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, bundled, load
+from vpype_sketchformer.model.choosing import further
+from vpype_sketchformer.model.completion import (
+    MOST_SEEN,
+    SURE,
+    Ranking,
+    bounds,
+    rank_classes,
+    simplify,
+)
+from vpype_sketchformer.model.encoder import Encoder
+from vpype_sketchformer.model.recogniser import bundled as bundled_recogniser
+from vpype_sketchformer.model.sampling import RETRIES, network_of, sample
+from vpype_sketchformer.model.sight import Array, Stroke
+from vpype_sketchformer.model.transformer import on_one_thread
+from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION, Sketch
+
+#: How many codes of a class are drawn, to choose the end of a path from.
+INVENTED = 8
+#: Codes drawn between two ends, for each step that is wanted.
+DENSITY = 3
+#: How wide and high pictures are that tell how far a drawing is from another.
+COARSE = 16
+#: What a drawing costs that nobody would take for one end or the other, in mean squares of
+#: steps, for each nat of doubt.
+DOUBT = 0.25
+#: The least probability that is told from none.
+LEAST = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a model sees in a drawing.
+
+    Attributes:
+        strokes: The drawing.
+        code: Its code, (code,).
+        label: What it shows; None where that is not sure.
+        ranking: All classes by probability, the best first, where the class was guessed.
+        thinned: Whether it has more points than the model can draw.
+    """
+
+    strokes: Sequence[Stroke]
+    code: Array
+    label: str | None
+    ranking: Ranking
+    thinned: bool
+
+
+def encoder_of(checkpoint: Checkpoint) -> Encoder:
+    """Take the encoder of a model.
+
+    Raises:
+        CheckpointError: It has none; the message names the models that have one.
+    """
+    encoder = Encoder.of(checkpoint)
+    if encoder is None:
+        able = [repr(name) for name, path in bundled().items() if load(path).config.code]
+        named = " or ".join(able) or "none of those that ship"
+        raise CheckpointError(
+            f"the model '{checkpoint.name}' cannot read drawings, it has no encoder; {named} "
+            "has one."
+        )
+    return encoder
+
+
+@on_one_thread
+def see(checkpoint: Checkpoint, strokes: Sequence[Stroke], label: str | None = None) -> Seen:
+    """Look at a drawing.
+
+    Args:
+        checkpoint: The model.
+        strokes: The drawing, see ``completion.clean``.
+        label: What it shows; None to guess it.
+
+    Raises:
+        CheckpointError: The model has no encoder, or there is no recogniser.
+    """
+    encoder = encoder_of(checkpoint)
+    _, size = bounds(strokes)
+    outline, _ = simplify(strokes, SIMPLIFICATION * size / FRAME, MOST_SEEN)
+    ranking: Ranking = ()
+    if label is None:
+        ranking = rank_classes(network_of(checkpoint), checkpoint.classes, strokes)
+        label = ranking[0][0] if ranking[0][1] >= SURE else None
+    thinned = sum(map(len, outline)) > checkpoint.config.longest
+    return Seen(strokes, encoder.encode([outline])[0], label, ranking, thinned)
+
+
+@on_one_thread
+def vary(
+    checkpoint: Checkpoint,
+    seen: Seen,
+    amount: float,
+    seeds: Sequence[np.random.SeedSequence],
+    *,
+    tries: int,
+    progress: Callable[[int], object] = lambda finished: None,
+    **style: Any,
+) -> list[Sketch]:
+    """Draw variations of a drawing.
+
+    Args:
+        checkpoint: A model with an encoder.
+        seen: The drawing.
+        amount: How different they are, see ``Encoder.vary``.
+        seeds: What each is drawn from.
+        tries: How often to draw each; of those that ended, and that the recogniser takes for
+            the drawing's class, the one is kept that is nearest to its code.
+        progress: Called with the number of sketches that have just been drawn, tries and all.
+        style: See ``sampling.sample``.
+
+    Returns:
+        One sketch for each seed.
+    """
+    encoder = encoder_of(checkpoint)
+    codes = np.concatenate(
+        [
+            encoder.vary(seen.code, seen.label, amount, np.random.default_rng(seed), 1)
+            for seed in seeds
+        ]
+    )
+    wanted = np.repeat(codes, tries, axis=0)
+    drawn = sample(
+        checkpoint,
+        [seen.label] * len(wanted),
+        [further(seed, number) for seed in seeds for number in range(tries)],
+        codes=wanted,
+        progress=progress,
+        retries=0 if tries > 1 else RETRIES,
+        **style,
+    )
+    if tries == 1:
+        return drawn
+    labels = () if seen.label is None else (seen.label,)
+    own = encoder.encode([sketch.strokes for sketch in drawn])
+    far = encoder.distances(own, wanted, seen.label)
+    # Those that ended and are recognised come first, then the nearest.
+    order = np.lexsort((far, _doubts(drawn, labels) > 0))
+    best = np.argsort(order).reshape(-1, tries).argmin(axis=1)
+    return [drawn[i * tries + k] for i, k in enumerate(best)]
+
+
+@on_one_thread
+def morph(
+    checkpoint: Checkpoint,
+    ends: tuple[Seen | str, Seen | str],
+    count: int,
+    seed: np.random.SeedSequence,
+    *,
+    tries: int,
+    ease: bool = False,
+    progress: Callable[[float], object] = lambda share: None,
+    **style: Any,
+) -> list[Sketch]:
+    """Draw the steps from one drawing to another.
+
+    Args:
+        checkpoint: A model with an encoder.
+        ends: What they lead from and to: a drawing, or a class, to be invented.
+        count: How many steps, 2 or more, both ends among them.
+        seed: What all are drawn from.
+        tries: How often to draw each code.
+        ease: Whether to begin and end with small steps.
+        progress: Called with the share of the work that is done.
+        style: See ``sampling.sample``.
+
+    Returns:
+        The sketches in order. Those of ends that were given as drawings are left out.
+    """
+    encoder = encoder_of(checkpoint)
+    rng = np.random.default_rng(seed)
+    seeds = [further(seed, number) for number in range(tries)]
+    places = np.linspace(0.0, 1.0, max(DENSITY * count, 2))
+    invented = sum(isinstance(end, str) for end in ends) * INVENTED
+    total, done = invented + len(places) * tries, 0
+
+    def draw(codes: Array, seeds: Sequence[np.random.SeedSequence]) -> list[Sketch]:
+        def advance(finished: int) -> None:
+            nonlocal done
+            done += finished
+            progress(done / total)
+
+        labels = [label] * len(codes)
+        return sample(
+            checkpoint, labels, seeds, codes=codes, retries=0, progress=advance, **style
+        )
+
+    names = [end if isinstance(end, str) else end.label for end in ends]
+    label = names[0] if names[0] == names[1] else None
+    found = []
+    for end in ends:
+        if isinstance(end, str):
+            codes = encoder.invent(end, rng, INVENTED)
+            doubts = _doubts(draw(codes, seeds[:1] * INVENTED), (end,))
+            found.append(codes[doubts <= max(np.median(doubts), 0.0)])
+        else:
+            found.append(end.code[None])
+    pairs = list(itertools.product(*found))
+    apart = [encoder.distances(one, other, label) for one, other in pairs]
+    first, last = pairs[int(np.argmin(apart))]
+    codes = np.repeat(first + places[:, None] * (last - first), tries, axis=0)
+    sketches = draw(codes.astype(np.float32), seeds * len(places))
+    given = [None if isinstance(end, str) else end.strokes for end in ends]
+    chosen = _choose_path(
+        _coarse([sketch.strokes for sketch in sketches]),
+        np.repeat(places, tries),
+        _doubts(sketches, [name for name in names if name]),
+        [None if strokes is None else _coarse([strokes]) for strokes in given],
+        _lengths(count, ease),
+    )
+    return [sketches[i] for i in chosen]
+
+
+def _lengths(count: int, ease: bool) -> NDArray[np.float64]:
+    """Return how long the steps of a path are to be, (count - 1,), 1 in the mean."""
+    at = np.linspace(0.0, 1.0, count)
+    if ease:
+        at = at * at * (3.0 - 2.0 * at)
+    return np.diff(at) * (count - 1)
+
+
+def _choose_path(
+    pictures: NDArray[np.float64],
+    places: NDArray[np.float64],
+    costs: NDArray[np.float64],
+    ends: Sequence[NDArray[np.float64] | None],
+    lengths: NDArray[np.float64],
+) -> list[int]:
+    """Choose drawings that lead from one end to the other.
+
+    Args:
+        pictures: All drawings, (n, pixels).
+        places: How far along each is, from 0 to 1, (n,).
+        costs: What it costs to take each, in mean squares of steps, (n,).
+        ends: Pictures that the path has to begin and end with, (1, pixels); None where it
+            begins or ends with one of the drawings.
+        lengths: How long the steps are to be, 1 in the mean.
+
+    Returns:
+        The numbers of drawings in order, ends that were given left out.
+    """
+    n = len(pictures)
+    first, last = ends
+    # Ends that are given come before and after all others.
+    if first is not None:
+        pictures, places = np.concatenate([pictures, first]), np.append(places, -1.0)
+    if last is not None:
+        pictures, places = np.concatenate([pictures, last]), np.append(places, 2.0)
+    costs = np.append(costs, np.zeros(len(places) - n))
+    square = np.square(pictures[:, None] - pictures).sum(axis=-1)
+    forward = places[:, None] < places
+    unit = np.mean(square[forward])
+    energy = np.where(forward, square / unit, np.inf)
+    best = np.where(places == places.min(), costs, np.inf)
+    came = []
+    for length in lengths:
+        ways = best[:, None] + energy / length**2
+        came.append(ways.argmin(axis=0))
+        best = ways.min(axis=0) + costs
+    at = int(np.where(places == places.max(), best, np.inf).argmin())
+    path = [at]
+    for before in came[::-1]:
+        path.append(int(before[path[-1]]))
+    return [i for i in path[::-1] if i < n]
+
+
+def _coarse(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
+    """Return drawings as blurred pictures, (n, COARSE * COARSE)."""
+    pictures = sight.draw(*sight.join(drawings)).astype(np.float64)
+    width = sight.SIZE / COARSE
+    middles = (np.arange(COARSE) + 0.5) * width - 0.5
+    blur = np.exp(-0.5 * ((np.arange(sight.SIZE) - middles[:, None]) / width) ** 2)
+    blur /= blur.sum(axis=1, keepdims=True)
+    return (blur @ pictures @ blur.T).reshape(len(drawings), -1)
+
+
+def _doubts(sketches: Sequence[Sketch], labels: Sequence[str]) -> NDArray[np.float64]:
+    """Return the nats by which another class is likelier than these, 0 where none is, (n,).
+
+    All classes count alike beforehand. Those that the recogniser does not know are not in
+    doubt; what did not end is.
+    """
+    recogniser = bundled_recogniser()
+    cut = np.array([not sketch.finished for sketch in sketches])
+    if not labels or not set(labels) <= set(recogniser.classes):
+        return np.where(cut, -np.log(LEAST), 0.0)
+    shares = recogniser.probabilities([sketch.strokes for sketch in sketches])
+    shares /= recogniser.tensors["prior"]
+    right = shares[:, [recogniser.classes.index(label) for label in labels]].max(axis=1)
+    doubts = np.log(shares.max(axis=1) / right)
+    return np.where(cut, np.maximum(doubts, -np.log(LEAST)), doubts)
