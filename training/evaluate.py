@@ -33,7 +33,10 @@ guessed from the beginning is right, how far the estimated size of the finished 
 (median factor), and how many completions come to an end.
 
 one-line: samples in one unbroken line: the pen held down, and strokes joined afterwards (what
-`sketchgen --one-line` does), beside samples of any number of strokes.
+`sketchgen --one-line` does), beside samples of any number of strokes. Then how their lines
+run, on a way as long as the drawing's longer side: turning in radians, and corners; shares of
+the way that go over ink again, and across white paper; how many times as long as the strokes
+the line is. "shortest" are the same strokes joined the shortest way, as `oneline` does.
 
 codes, of a model with an encoder: nats per point without the code of a drawing and with it,
 how many nats a code tells beside the class, and the share of its numbers that vary; how far a
@@ -272,13 +275,19 @@ def show_completion(
 
 
 def show_one_lines(
-    checkpoint: Checkpoint, judges: Sequence[judge.Judge], per_class: int
-) -> dict[str, Figures]:
-    """Measure and print ways to draw in one line."""
-    rows = onelines.rows(checkpoint, judges, per_class)
+    checkpoint: Checkpoint,
+    judges: Sequence[judge.Judge],
+    per_class: int,
+    drawn: Dataset | None,
+) -> dict[str, dict[str, Figures]]:
+    """Measure and print ways to draw in one line, beside an artist's lines."""
+    came, ran = onelines.rows(checkpoint, judges, per_class)
+    if drawn is not None:
+        ran.append(("by the artist", onelines.artist(drawn)))
     count = per_class * len(checkpoint.classes)
-    show(f"{count} samples", [(label, figures, None) for label, figures in rows])
-    return dict(rows)
+    show(f"{count} samples", [(label, figures, None) for label, figures in came])
+    show("how lines run", [(label, figures, None) for label, figures in ran])
+    return {"one-line": dict(came), "how lines run": dict(ran)}
 
 
 def show_codes(
@@ -400,6 +409,13 @@ def raster_judge(folder: Path, dataset: Dataset) -> judge.Judge | None:
 )
 @click.option("--json", "target", type=OutFile(), help="Write all figures as JSON.")
 @click.option(
+    "--artist",
+    "lines",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Dataset of one-line drawings that `training.mend` made, for --part one-line: how "
+    "the lines of a person run.",
+)
+@click.option(
     "--completions",
     "completed",
     type=click.IntRange(2),
@@ -420,12 +436,14 @@ def main(
     seeds: int,
     folder: Path,
     target: Path | None,
+    lines: Path | None,
     completed: int,
 ) -> None:
     """Evaluate."""
     results: dict[str, Any] = {"model": model}
     try:
         dataset = datasets.load(data)
+        drawn = datasets.load(lines) if lines else None
         if model.endswith(".pt"):
             network = load_state(Path(model), dataset)
             results["likelihood"] = show_likelihood(
@@ -466,7 +484,7 @@ def main(
     if "completion" in parts:
         results["completion"] = show_completion(checkpoint, dataset, split, completed)
     if "one-line" in parts:
-        results["one-line"] = show_one_lines(checkpoint, judges, per_class)
+        results |= show_one_lines(checkpoint, judges, per_class, drawn)
     if "codes" in parts:
         few = min(per_class, CODED)
         results["codes"] = show_codes(checkpoint, dataset, judges, split, few)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import click
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -383,12 +384,22 @@ def test_what_was_there_stays_as_it_was(run: Any) -> None:
 
 
 def test_one_line_never_lifts_the_pen(run: Any) -> None:
-    document = run("SKETCHGEN -n 6 -c cat --one-line --layers sketch")
+    document = run("SKETCHGEN -n 6 -c cat --one-line --no-clean --layers sketch")
     assert [len(layer) for layer in document.layers.values()] == [1] * 6
     free = run("SKETCHGEN -n 6 -c cat --layers sketch")
     for line, strokes in zip(document.layers.values(), free.layers.values(), strict=True):
         pen = line.as_mls().buffer(0.06 * CM)  # corners are rounded
         assert shapely.difference(strokes.as_mls(), pen).is_empty
+
+
+def test_tails_make_a_sketch_wider(run: Any) -> None:
+    widths = []
+    for tails in ("", "--tails"):
+        left, top, right, bottom = run(f"SKETCHGEN -c cat --one-line {tails}").bounds()
+        widths.append((right - left) / (bottom - top))
+    assert widths[1] > 1.3 * widths[0]
+    with pytest.raises(click.UsageError, match="--one-line"):
+        run("SKETCHGEN -c cat --tails")
 
 
 def test_the_model_of_figures_does_not_lift_the_pen(run: Any) -> None:

@@ -23,7 +23,7 @@ from training.data.dataset import Drawing
 from training.data.readers import read_ndjson
 from training.encoder import Autoencoder, tensors_of
 from training.evaluate import main as evaluate
-from training.evaluation import codes, copies, metrics, samples
+from training.evaluation import codes, copies, linework, metrics, samples
 from training.evaluation.likelihood import likelihood
 from training.export import main as export
 from training.export import to_checkpoint, with_encoder
@@ -109,10 +109,28 @@ def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> No
 
 def test_one_lines(data: Path, folder: Path) -> None:
     words = ("--part", "one-line", "--per-class", "2", "--judges", folder)
-    ways = measured(folder / "newborn.safetensors", data, *words)["one-line"]
+    found = measured(folder / "newborn.safetensors", data, *words, "--artist", data)
+    ways, run = found["one-line"], found["how lines run"]
     assert ways["any strokes"]["one stroke"] < 1
     assert ways["pen stays down"]["one stroke"] == ways["joined"]["one stroke"] == 1
-    assert ways["joined"]["ink"] > ways["any strokes"]["ink"]  # nothing lost, some retraced
+    assert run["strokes"]["length"] == 1 < run["shortest"]["length"]
+    assert run["strokes"]["white"] == 0
+    assert run["by the artist"]["turning"] > 0
+
+
+def test_how_lines_run() -> None:
+    """A square is four corners but for the one where it begins, and nothing else."""
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]], float)
+    plain = linework.run([square], [square])
+    assert plain["corners"] == pytest.approx(3 / 4)
+    assert plain["turning"] == pytest.approx(3 * np.pi / 2 / 4)
+    assert (plain["retraced"], plain["white"], plain["length"]) == (0, 0, 1)
+    across = np.concatenate([square, [[1, 1], [0, 0]]])
+    crossed = linework.run([across], [square])
+    way = 4 + 2 * 2**0.5
+    assert crossed["length"] == pytest.approx(way / 4)
+    assert crossed["retraced"] == pytest.approx(2**0.5 / way, abs=1e-3)
+    assert crossed["white"] == pytest.approx((2**0.5 - 2 * 0.03 * 2**0.5) / way, rel=0.01)
 
 
 def test_a_newborn_encoder_tells_nothing(data: Path, folder: Path, tmp_path: Path) -> None:

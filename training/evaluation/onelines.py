@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from training.data import dataset as datasets
+from training.data.dataset import Dataset
 from training.evaluation import Figures
+from training.evaluation.codes import strokes_of
+from training.evaluation.linework import run
 from training.evaluation.samples import see, to_drawing
 from training.judge import Judge
 from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer.cleaning import clean_sketch
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.sampling import sample
-from vpype_sketchformer.oneline import Limits, unbroken
+from vpype_sketchformer.oneline.sketches import SIZE, in_one_line
 from vpype_sketchformer.sketch import Sketch
+from vpype_sketchformer.units import FLATNESS
 
 
 def rows(
     checkpoint: Checkpoint, judges: Sequence[Judge], per_class: int
-) -> list[tuple[str, Figures]]:
-    """Draw as many of each class in every way; returns a row of the table for each."""
+) -> tuple[list[tuple[str, Figures]], list[tuple[str, Figures]]]:
+    """Draw as many of each class in every way.
+
+    Returns:
+        Rows of two tables: how the sketches come out, and how their lines run.
+    """
     labels = [name for name in checkpoint.classes for _ in range(per_class)]
     seeds = np.random.SeedSequence(0).spawn(len(labels))
     draw = partial(sample, checkpoint, labels, seeds, temperature=DEFAULT_TEMPERATURE)
@@ -32,15 +39,39 @@ def rows(
         "any strokes": free,
         "pen stays down": draw(one_line=True),
         "... best of 4": draw(one_line=True, best_of=4),
-        "joined": [joined(sketch) for sketch in free],
+        "joined": [in_one_line(clean_sketch(sketch)) for sketch in free],
     }
-    return [(way, figures(sketches, checkpoint, judges)) for way, sketches in ways.items()]
+    run_so = {
+        "strokes": [curves(sketch) for sketch in free],
+        "shortest": [in_one_line(curves(sketch), smooth=False) for sketch in free],
+        "joined": ways["joined"],
+    }
+    came = [(way, figures(sketches, checkpoint, judges)) for way, sketches in ways.items()]
+    ran = []
+    for way, sketches in run_so.items():
+        pairs = zip(sketches, run_so["strokes"], strict=True)
+        found = [run(a.strokes, b.strokes) for a, b in pairs if any(b.bounds)]
+        ran.append((way, mean(found)))
+    return came, ran
 
 
-def joined(sketch: Sketch) -> Sketch:
-    """Join the strokes of a sketch, as `sketchgen --one-line` does."""
-    paths = unbroken(sketch.strokes, Limits(max_bridge=math.inf)).paths
-    return replace(sketch, strokes=tuple(paths))
+def curves(sketch: Sketch) -> Sketch:
+    """Return the strokes of a sketch as they are joined: at one size, as curves."""
+    return sketch.fitted(SIZE).smoothed(FLATNESS) if sketch.strokes else sketch
+
+
+def artist(drawings: Dataset) -> Figures:
+    """Measure how the lines of one-line drawings run that a person drew."""
+    found = []
+    for i in range(len(drawings)):
+        strokes = strokes_of(drawings, i)
+        found.append(run(strokes, strokes))
+    return mean(found)
+
+
+def mean(found: Sequence[Figures]) -> Figures:
+    """Return the mean of each figure."""
+    return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}
 
 
 def figures(

@@ -32,11 +32,16 @@ picture dozens 1000
 vpype sketchgen --seed 1 -n 20 --class cat grid 5 4 color black linesort write "$work/out.svg"
 picture cats 800
 
-vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 \
-    --class face,cat,rabbit,flower,butterfly,snail \
-    --class fish,umbrella,teapot,owl,cactus,mushroom \
-    --grid 8 3 color black write "$work/out.svg"
-picture one-line 900
+# In one line: joined the shortest way, and as a hand would.
+lines=face,cat,rabbit,flower,butterfly,snail,fish,umbrella,teapot,owl,cactus,mushroom
+lines+=,dog,bird,house,tree,bicycle,sailboat,guitar,lion,elephant,shoe,octopus,horse
+vpype sketchgen --seed 6 -n 24 --best-of 4 --class "$lines" --layers sketch --grid 8 3 \
+    oneline -b 1m color black write "$work/out.svg"
+picture one-line-shortest 1400
+
+vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 --class "$lines" --grid 8 3 color black \
+    write "$work/out.svg"
+picture one-line 1400
 
 vpype sketchgen --model oneline --seed 7 -n 10 grid 5 2 color black write "$work/out.svg"
 picture figures 900

@@ -51,9 +51,15 @@ def _check(call: Call[Memory]) -> None:
 @click.option(
     "--smooth/--no-smooth",
     default=False,
-    help="Round the corners where one line goes over into another, which moves them by at "
-    "most the pen's width, or half the tolerance that is given, and bow the bridges (default: "
-    "--no-smooth).",
+    help="Draw as a hand would: come back in narrow loops rather than over a line, link ends "
+    "with lines nearby, begin and end at the outline, bow the bridges, and round the corners "
+    "where one line goes over into another, which moves them by at most the pen's width, or "
+    "half the tolerance that is given (default: --no-smooth).",
+)
+@click.option(
+    "--tails",
+    is_flag=True,
+    help="Let each line swing in from one side, and out to the other.",
 )
 @click.option(
     "-l",
@@ -68,11 +74,14 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
 
     The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
     parts that lie apart are bridged where that costs least: by short lines, from end to end
-    rather than from the middle of a line. They are straight; with `--smooth` they are bowed,
-    so that one line flows into the next, where the paper is white. Nothing else is added and
-    nothing is taken away: where a drawing cannot be drawn in one go otherwise, the pen goes
-    over lines again, hardly more than it must, rather than across white paper. At crossings
-    it goes straight on where it can.
+    rather than from the middle of a line. They are straight. Nothing else is added and nothing
+    is taken away: where a drawing cannot be drawn in one go otherwise, the pen goes over lines
+    again, hardly more than it must, rather than across white paper. At crossings it goes
+    straight on where it can.
+
+    `--smooth` is for what is looked at from near, as a tattoo is: the line that a person would
+    draw in one go. It flows from one line into the next by bows, and where it has to come back
+    from an end it does so in a narrow loop.
 
     Each layer is done on its own. What lies farther apart than `--max-bridge` is taken for
     different drawings, each with a line of its own, so that the sketches on a sheet stay
@@ -101,9 +110,9 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
             vpype read drawing.svg oneline -t 0.5mm --max-bridge 0 \\
                 write line.svg
 
-        Round what a hand would round, and plot it:
+        The line that a hand would draw, from left to right, and plot it:
 
-            vpype read drawing.svg oneline --smooth gwrite line.gcode
+            vpype read drawing.svg oneline --smooth --tails gwrite line.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
     from vpype_sketchformer.oneline import Limits, StrokeError, unbroken
 
@@ -121,7 +130,13 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
             limits = Limits(values["tolerance"], values["max_bridge"], pen)
             step = part_of(advance, len(layer))
             try:
-                results[lid] = unbroken(strokes, limits, smooth=values["smooth"], advance=step)
+                results[lid] = unbroken(
+                    strokes,
+                    limits,
+                    smooth=values["smooth"],
+                    tails=values["tails"],
+                    advance=step,
+                )
             except StrokeError as error:
                 raise click.UsageError(f"layer {lid}: {error}") from error
     for lid, result in results.items():

@@ -9,7 +9,7 @@ import math
 import shutil
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import click
@@ -32,16 +32,9 @@ from vpype_sketchformer.commands.support.parameters import varies
 from vpype_sketchformer.commands.support.pipeline import LayoutCommand
 from vpype_sketchformer.commands.support.progress import progress
 from vpype_sketchformer.layout.grid import Sheet
-from vpype_sketchformer.units import CM, FLATNESS
 
 if TYPE_CHECKING:
     from vpype_sketchformer.sketch import Sketch
-
-#: The longest side of a sketch while its strokes are joined.
-JOINING_SIZE = 10 * CM
-
-#: The pen's width then: what is 0.3 mm in a sketch of 4 cm.
-JOINING_PEN = 0.075 * CM
 
 
 @dataclass(frozen=True)
@@ -128,6 +121,11 @@ def _check(call: Call[_Memory]) -> None:
         size is None or 0 < size < math.inf, "size", "the size must be greater than zero."
     )
     call.require(only is None or only >= 1, "only", f"{only} is not at least 1.")
+    call.require(
+        call.values["one_line"] or not call.values["tails"],
+        "tails",
+        "only a line has tails: give --one-line as well.",
+    )
     count = call.values["count"]
     call.require(
         only is None or count is None or only <= count,
@@ -177,13 +175,19 @@ def _check(call: Call[_Memory]) -> None:
     "--one-line",
     is_flag=True,
     help="Draw each sketch in one unbroken line: the same sketch as without, its strokes "
-    "joined as `oneline` joins them.",
+    "joined as `oneline --smooth` joins them.",
+)
+@click.option(
+    "--tails",
+    is_flag=True,
+    help="With --one-line: let the line swing in from one side, and out to the other.",
 )
 @click.option(
     "--clean/--no-clean",
-    default=False,
+    default=None,
     help="For fine pens: leave out specks and lines that run on top of others, cut ends that "
-    "go a little too far, and lead on those that stop a little short (default: --no-clean).",
+    "go a little too far, and lead on those that stop a little short (default: --clean with "
+    "--one-line, --no-clean without).",
 )
 @options.smooth
 @click.option(
@@ -315,10 +319,11 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
             "page": f"page {i // sheet.cells + 1}",
         }[by]
         lid = first_layer if by == "one" else memory.layer_id(name, document, first_layer)
-        if values["clean"]:
+        if drawing.one_line if values["clean"] is None else values["clean"]:
             sketch = _cleaned(sketch)
         if drawing.one_line:
-            placed = sheet.place(_in_one_line(sketch, values["smooth"]), i, smooth=False)
+            line = _joined(sketch, values["smooth"], values["tails"])
+            placed = sheet.place(line, i, smooth=False)
         else:
             placed = sheet.place(sketch, i, values["smooth"])
         add(document, placed, lid, name)
@@ -342,22 +347,11 @@ def _cleaned(sketch: Sketch) -> Sketch:
     return clean_sketch(sketch)
 
 
-def _in_one_line(sketch: Sketch, smooth: bool) -> Sketch:
-    """Join the strokes of a sketch, however far they are apart.
+def _joined(sketch: Sketch, smooth: bool, tails: bool) -> Sketch:
+    """Make one line of a sketch; what that needs is loaded only then."""
+    from vpype_sketchformer.oneline.sketches import in_one_line
 
-    That is done at one size, so that a sketch is the same line at all of them.
-    """
-    from vpype_sketchformer.oneline import Limits, unbroken
-
-    if not sketch.strokes:
-        return sketch
-    sketch = sketch.fitted(JOINING_SIZE)
-    if smooth:
-        sketch = sketch.smoothed(FLATNESS)
-    joined = unbroken(
-        sketch.strokes, Limits(max_bridge=math.inf, pen=JOINING_PEN), smooth=smooth
-    )
-    return replace(sketch, strokes=tuple(joined.paths))
+    return in_one_line(sketch, smooth, tails)
 
 
 def _drawing(call: Call[_Memory], known: Sequence[str]) -> _Drawing:

@@ -4,7 +4,8 @@ The strokes become a graph of pieces between the places where they meet (`graph`
 that nearly touch are joined, parts that lie apart are bridged (`bridging`), and pieces are
 chosen to be gone over twice (`postman`), so that each drawing is one path. The path passes
 every crossing as straight as it can (`trails`), and is written down. If that is wished, its
-bridges are bowed (`bows`) and its joints rounded (`rounding`).
+bridges are bowed (`bows`), what it comes back from is a loop (`loops`), its joints are rounded
+(`rounding`), and it is led on at both ends (`tails`).
 """
 
 from vpype_sketchformer.oneline.bridging import Limits

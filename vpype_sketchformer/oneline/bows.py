@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -27,8 +26,8 @@ SHARPEST = np.cos(np.radians(120))
 POINTS, TOUCHING = 33, 6
 
 
-def bow(graph: Graph, trails: Sequence[Sequence[int]], sight: Floats) -> Graph:
-    """Bow the bridges, each the way the path comes to it and leaves it first.
+def bow(graph: Graph, trails: Sequence[Sequence[int]], sight: Floats) -> list[list[Points]]:
+    """Bow the bridges, each time the way the path comes to it and leaves it.
 
     A bow stays within the box around its part and crosses no ink; where it would, the bridge
     is straight.
@@ -37,35 +36,36 @@ def bow(graph: Graph, trails: Sequence[Sequence[int]], sight: Floats) -> Graph:
         graph: The pieces.
         trails: The way through the pieces of each part, see `find_trails`.
         sight: Length of the stretch that shows a piece's direction, (e,).
+
+    Returns:
+        The lines of each trail as they are drawn, one for each of its pieces.
     """
     headings = find_headings(graph, sight)
     tree = shapely.STRtree(graph.lines[graph.kinds == INK])
-    pieces = list(graph.pieces)
+    drawn = []
     for trail in trails:
+        lines = graph.along(trail)
         here = np.array(trail) >> 1
         box = shapely.box(*shapely.total_bounds(graph.lines[here]))
-        solid = [half for half in trail if graph.kinds[half >> 1] != JOIN]
-        done = set()
-        for before, half, after in zip([-1, *solid], solid, [*solid[1:], -1], strict=False):
-            piece = half >> 1
-            if graph.kinds[piece] != BRIDGE or piece in done:
+        solid = [i for i, piece in enumerate(here) if graph.kinds[piece] != JOIN]
+        for before, i, after in zip([-1, *solid], solid, [*solid[1:], -1], strict=False):
+            if graph.kinds[here[i]] != BRIDGE:
                 continue
-            done.add(piece)
             comes, goes = np.zeros(2), np.zeros(2)
-            if before >= 0 and graph.kinds[before >> 1] == INK:
-                comes = -headings[before >> 1, ~before & 1]
-            if after >= 0 and graph.kinds[after >> 1] == INK:
-                goes = headings[after >> 1, after & 1]
-            ends = graph.nodes[graph.ends[piece]][:: -1 if half & 1 else 1]
+            if before >= 0 and graph.kinds[here[before]] == INK:
+                comes = -headings[here[before], ~trail[before] & 1]
+            if after >= 0 and graph.kinds[here[after]] == INK:
+                goes = headings[here[after], trail[after] & 1]
             for handle in HANDLES:
-                curve = _curve(ends, comes, goes, handle)
+                curve = _curve(lines[i][[0, -1]], comes, goes, handle)
                 middle = shapely.linestrings(curve[TOUCHING:-TOUCHING])
                 if box.covers(shapely.linestrings(curve)) and not len(
                     tree.query(middle, predicate="intersects")
                 ):
-                    pieces[piece] = curve[:: -1 if half & 1 else 1]
+                    lines[i] = curve
                     break
-    return replace(graph, pieces=pieces)
+        drawn.append(lines)
+    return drawn
 
 
 def _curve(ends: Points, comes: Points, goes: Points, handle: float) -> Points:

@@ -21,6 +21,7 @@ from vpype_sketchformer.oneline.graph import (
     Points,
     adjacency,
     bend,
+    components,
     find_headings,
     stretch,
 )
@@ -54,6 +55,12 @@ ALL_SAMPLES = 20_000
 
 #: Other loose ends that an end is compared with, to bridge from one to the other.
 NEIGHBOURS = 6
+
+#: Nodes that are looked at from each loose end, for a way there instead of back over ink.
+ROUND_AN_END = 17
+
+#: A line that goes on straight ahead starts at this share of its reach: not in its own ink.
+START = 0.01
 
 #: What a bridge costs, over its length, by how many of its sides land in the middle of a line:
 #: from its end a line goes on, to its middle the pen must come back.
@@ -148,6 +155,18 @@ def boxes(graph: Graph, groups: Indices) -> Floats:
 def sizes(graph: Graph, groups: Indices) -> Floats:
     """Return the longer side of each group, (g,); ``groups`` has one for each piece."""
     return np.ptp(boxes(graph, groups), axis=1).max(axis=1)
+
+
+def inwards(graph: Graph) -> Floats:
+    """Return how far each node is from the hull around its part, (n,)."""
+    depths = np.zeros(len(graph.nodes))
+    order = np.argsort(graph.parts, kind="stable")
+    for pieces in np.split(order, np.flatnonzero(np.diff(graph.parts[order])) + 1):
+        hull = shapely.convex_hull(shapely.multilinestrings(graph.lines[pieces]))
+        nodes = np.unique(graph.ends[pieces])
+        points = shapely.points(graph.nodes[nodes])
+        depths[nodes] = shapely.distance(points, shapely.boundary(hull))
+    return np.nan_to_num(depths)
 
 
 # --- parts that lie apart --------------------------------------------------------------------
@@ -402,12 +421,53 @@ def _farthest(graph: Graph) -> Indices:
     return np.array(found, np.intp).reshape(-1, 2, 2)
 
 
-def find_shortcuts(graph: Graph, reach: Floats) -> tuple[Indices, Floats]:
-    """Find the ways from loose end to loose end across white paper, instead of back over ink.
+def find_landings(graph: Graph, reach: Floats) -> Links:
+    """Find where lines would land if they went on: straight ahead, and by the shortest way.
+
+    Args:
+        graph: The graph.
+        reach: How far a line may go on at most from each node, (n,).
+    """
+    ends = loose(graph) & (reach[graph.ends] > graph.resolution)
+    piece, side = np.argwhere(ends).T
+    node = graph.ends[piece, side]
+    tips, far = graph.nodes[node], reach[node]
+    points = shapely.points(tips)
+    heading = _headings(graph, reach)[piece, side]
+    ways = np.stack([tips - START * far[:, None] * heading, tips - far[:, None] * heading], 1)
+    rays = shapely.linestrings(ways)
+    tree = shapely.STRtree(graph.lines)
+    ahead, hit = tree.query(rays, predicate="intersects")
+    near, other = tree.query(points, predicate="dwithin", distance=far)
+    near, other = near[other != piece[near]], other[other != piece[near]]
+    begins = [points[ahead], points[near]]
+    goals = [shapely.intersection(rays[ahead], graph.lines[hit]), graph.lines[other]]
+    sides = shapely.shortest_line(np.concatenate(begins), np.concatenate(goals))
+    landed = shapely.get_point(sides, 1)
+    tip, other = np.concatenate([ahead, near]), np.concatenate([hit, other])
+    lengths = shapely.length(sides)
+    straight = np.arange(len(tip)) < len(ahead)
+    order = np.lexsort([lengths, straight, tip])
+    order = order[lengths[order] > 0]
+    _, first = np.unique(2 * tip[order] + straight[order], return_index=True)
+    kept = order[first]  # the nearest of both kinds
+    tip, other = tip[kept], other[kept]
+    begin = np.where(side == 0, 0.0, graph.lengths[piece])[tip]
+    end = shapely.line_locate_point(graph.lines[other], landed[kept])
+    return Links(
+        np.column_stack([piece[tip], other]), np.column_stack([begin, end]), lengths[kept]
+    )
+
+
+def find_shortcuts(
+    graph: Graph, reach: Floats, anywhere: bool = False
+) -> tuple[Indices, Floats]:
+    """Find the ways from loose ends across white paper, instead of back over ink.
 
     Args:
         graph: The graph, all of its parts whole.
-        reach: How long such a way may be at most from the ends of each piece, (e,).
+        reach: How long such a way may be at most to and from each node, (n,).
+        anywhere: Whether ways may lead to any node, not to loose ends alone.
 
     Returns:
         The nodes at both sides (s, 2), and what the way costs: the length, several times if
@@ -415,18 +475,31 @@ def find_shortcuts(graph: Graph, reach: Floats) -> tuple[Indices, Floats]:
     """
     ends = np.argwhere(loose(graph))
     at = graph.ends[ends[:, 0], ends[:, 1]]
-    limit = reach[ends[:, 0]]
-    points = graph.nodes[at]
-    pairs = cKDTree(points).query_pairs(limit.max(initial=0.0), output_type="ndarray")
-    way = points[pairs[:, 1]] - points[pairs[:, 0]]
+    goals = np.arange(len(graph.nodes)) if anywhere else np.sort(at)
+    count = min(ROUND_AN_END, len(goals))
+    if not len(at) or count < 2:
+        return np.zeros((0, 2), np.intp), np.zeros(0)
+    _, near = cKDTree(graph.nodes[goals]).query(graph.nodes[at], k=count)
+    one, other = np.repeat(at, count), goals[near.ravel()]
+    way = graph.nodes[other] - graph.nodes[one]
     length = np.hypot(*way.T)
-    part = graph.parts[ends[pairs, 0]]
-    near = (length > 0) & (length <= limit[pairs].min(axis=1)) & (part[:, 0] == part[:, 1])
-    pairs, way, length = pairs[near], way[near], length[near]
-    heading = find_headings(graph, reach)[ends[:, 0], ends[:, 1]]
+    part = components(graph.ends, len(graph.nodes))
+    end = np.full(len(graph.nodes), -1)
+    end[at] = np.arange(len(at))
+    good = (length > 0) & (length <= np.minimum(reach[one], reach[other]))
+    good &= (part[one] == part[other]) & ((end[other] < 0) | (one < other))
+    one, other, way, length = one[good], other[good], way[good], length[good]
+    heading = _headings(graph, reach)[ends[:, 0], ends[:, 1]]
     ahead = way / length[:, None]
-    turns = bend(heading[pairs[:, 0]], ahead) + bend(heading[pairs[:, 1]], -ahead)
-    return at[pairs], length * (1 + turns / bend(np.array([1, 0]), np.array([0, 1])))
+    turns = bend(heading[end[one]], ahead)
+    turns += np.where(end[other] < 0, 0.0, bend(heading[end[other]], -ahead))
+    right = bend(np.array([1, 0]), np.array([0, 1]))
+    return np.column_stack([one, other]), length * (1 + turns / right)
+
+
+def _headings(graph: Graph, reach: Floats) -> Points:
+    """Return where pieces head, seen over a stretch as long as the reach of their nodes."""
+    return find_headings(graph, reach[graph.ends].min(axis=1))
 
 
 # --- ends that nearly touch ------------------------------------------------------------------

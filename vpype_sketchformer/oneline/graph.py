@@ -73,6 +73,10 @@ class Graph:
         """The number of the connected part that each piece belongs to, (e,)."""
         return components(self.ends, len(self.nodes))[self.ends[:, 0]]
 
+    def along(self, trail: Sequence[int]) -> list[Points]:
+        """Return the pieces of a trail, each from where it is begun, see `find_trails`."""
+        return [self.pieces[half >> 1][:: -1 if half & 1 else 1] for half in trail]
+
 
 @dataclass(frozen=True)
 class Links:
@@ -313,6 +317,13 @@ def link(graph: Graph, links: Links, kind: int) -> Graph:
 
     Each piece keeps its number, which is its first stretch then.
     """
+    graph, pairs = cut(graph, links)
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return connect(graph, pairs, np.full(len(pairs), kind, np.int8))
+
+
+def cut(graph: Graph, links: Links) -> tuple[Graph, Indices]:
+    """Cut pieces where links land; return the graph and the nodes of the links, (l, 2)."""
     nodes, pieces = list(graph.nodes), list(graph.pieces)
     ends, kinds = graph.ends.tolist(), graph.kinds.tolist()
     places: dict[int, set[float]] = {}
@@ -341,16 +352,14 @@ def link(graph: Graph, links: Links, kind: int) -> Graph:
             ends.append([tail, head])
             kinds.append(kinds[piece])
     joined = [landings[where] for where in landed]
-    cut = replace(
+    graph = replace(
         graph,
         nodes=np.array(nodes),
         pieces=pieces,
         ends=np.array(ends, np.intp),
         kinds=np.array(kinds, np.int8),
     )
-    pairs = np.array(joined, np.intp).reshape(-1, 2)
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    return connect(cut, pairs, np.full(len(pairs), kind, np.int8))
+    return graph, np.array(joined, np.intp).reshape(-1, 2)
 
 
 def connect(graph: Graph, pairs: Indices, kinds: NDArray[np.int8]) -> Graph:

@@ -38,6 +38,7 @@ def repeat(
     lengths: Floats,
     count: int,
     spare: int = 0,
+    ending: Floats | None = None,
     advance: Callable[[float], None] = lambda share: None,
 ) -> Indices:
     """Choose the edges to go over twice, so that each connected part is one open path.
@@ -52,12 +53,14 @@ def repeat(
         count: The number of nodes.
         spare: So many edges, the last ones, need not be drawn; those that are chosen are
             drawn once. They connect nothing that is not connected by others.
+        ending: What it costs to end a path at each node, (count,); None: nothing.
         advance: Called with the share of the work that is done.
 
     Returns:
         Indices of edges, each at most once.
     """
     graph = _Simple(edges, lengths, count)
+    ends = np.zeros(count) if ending is None else ending
     drawn = edges[: len(edges) - spare]
     odd = np.bincount(drawn.ravel(), minlength=count) % 2 == 1
     part = components(edges, count)
@@ -67,7 +70,7 @@ def repeat(
     for nodes in np.split(order, np.cumsum(np.bincount(part))[:-1]):
         number = np.count_nonzero(odd[nodes])
         if 2 < number <= BLOCK:
-            problems.append(_Problem(graph, nodes, odd, is_open=True))
+            problems.append(_Problem(graph, nodes, odd, ends))
         elif number > BLOCK:
             blocks, crossed, left = _divide(graph, nodes, odd)
             again[crossed] ^= True
@@ -105,12 +108,13 @@ class _Problem:
     """Odd nodes of a connected graph that are to be connected in pairs.
 
     Attributes:
-        weights: Lengths of the shortest routes, (n, n), fit for `match`. If it is open, the
-            first and the last node stand for the ends of the path, which may be anywhere.
+        weights: Lengths of the shortest routes, (n, n), fit for `match`. If it is told what
+            ending at each node costs, a path is open: the first and the last node stand for
+            its ends.
     """
 
     def __init__(
-        self, graph: _Simple, nodes: Indices, odd: Flags, is_open: bool = False
+        self, graph: _Simple, nodes: Indices, odd: Flags, ending: Floats | None = None
     ) -> None:
         self.graph, self.nodes = graph, nodes
         self.odd = np.flatnonzero(odd[nodes])
@@ -119,10 +123,13 @@ class _Problem:
             matrix, directed=False, indices=self.odd, return_predecessors=True
         )
         self.weights = distance[:, self.odd]
-        if is_open:
+        self.is_open = ending is not None
+        if ending is not None:
             self.weights = np.pad(self.weights, 1)
+            ends = ending[nodes[self.odd]]
+            self.weights[[0, -1], 1:-1] = ends
+            self.weights[1:-1, [0, -1]] = ends[:, None]
             self.weights[[0, -1], [-1, 0]] = np.inf
-        self.is_open = is_open
 
     def route(self, a: int, b: int) -> Indices:
         """Return the edges of the shortest route of a pair; of an end there are none."""

@@ -18,20 +18,26 @@ HANDLE = 0.4
 CURVE_POINTS = 12
 
 
-def write_down(graph: Graph, trail: Sequence[int], deviation: float) -> Points:
+def write_down(
+    graph: Graph, trail: Sequence[int], lines: Sequence[Points], deviation: float
+) -> Points:
     """Return the polyline of a trail, its joints rounded by up to ``deviation``.
 
-    A joint is where one piece goes over into the next, with what joins ends that nearly touch.
+    A joint is where one line goes over into the next, with what joins ends that nearly touch.
+
+    Args:
+        graph: The pieces.
+        trail: The way through the pieces of a part, see `find_trails`.
+        lines: What is drawn, one line for each piece of the trail.
+        deviation: How far rounding may move a joint.
     """
-    pieces = np.array(trail) >> 1
-    lines = [graph.pieces[half >> 1][:: -1 if half & 1 else 1] for half in trail]
     path = _without_repeats(lines, graph.resolution)
     if deviation <= 0 or len(trail) < 2 or len(path) < 3:
         return path
-    stops = np.cumsum(graph.lengths[pieces]).tolist()
+    stops = np.cumsum([stations(line)[-1] for line in lines]).tolist()
     joints: list[tuple[float, float]] = []
-    for i, stop in enumerate(stops[:-1]):
-        begin = joints.pop()[0] if i and graph.kinds[pieces[i]] == JOIN else stop
+    for i, (stop, half) in enumerate(zip(stops[:-1], trail, strict=False)):
+        begin = joints.pop()[0] if i and graph.kinds[half >> 1] == JOIN else stop
         joints.append((begin, stop))
     return _rounded(path, joints, deviation)
 

@@ -31,13 +31,17 @@ from vpype_sketchformer.oneline.graph import (
 COMPARED = 8
 
 
-def find_trails(graph: Graph, order: Indices, sight: Floats) -> list[list[int]]:
+def find_trails(
+    graph: Graph, order: Indices, sight: Floats, ending: Floats | None = None
+) -> list[list[int]]:
     """Find one trail for each part, through all of its pieces, as straight as it can be.
 
     Args:
         graph: The pieces.
         order: Each piece as often as it is to be drawn.
         sight: Length of the stretch that shows a piece's direction, (e,).
+        ending: What it costs to begin at each node, (n,), where that is free to choose; None:
+            a path is begun where its lines were.
 
     Returns:
         The pieces of each trail: piece i as 2 i if it is drawn from its first point to its
@@ -48,7 +52,7 @@ def find_trails(graph: Graph, order: Indices, sight: Floats) -> list[list[int]]:
     offsets, halves = by_node(ends, len(graph.nodes))
     straight = _pair(np.array(halves), np.array(offsets), headings)
     partner = _unite(ends, halves, offsets, headings, straight.tolist())
-    starts = _starts(ends, len(graph.nodes), headings, partner)
+    starts = _starts(ends, len(graph.nodes), headings, partner, ending)
     trails = []
     for half in starts:
         trail = []
@@ -154,11 +158,13 @@ def _unite(
     return partner
 
 
-def _starts(ends: Indices, nodes: int, headings: Points, partner: list[int]) -> list[int]:
+def _starts(
+    ends: Indices, nodes: int, headings: Points, partner: list[int], ending: Floats | None
+) -> list[int]:
     """Choose the half where each trail starts, and open those that are closed.
 
-    A path starts at the end that was drawn first; a closed one where its lines were begun, at
-    the sharpest turn there.
+    A path starts at the end that was drawn first; a closed one where its lines were begun, or
+    where that costs least, at the sharpest turn there.
     """
     part = components(ends, nodes)
     at = ends.ravel()
@@ -169,7 +175,11 @@ def _starts(ends: Indices, nodes: int, headings: Points, partner: list[int]) -> 
     alone = alone[np.argsort(at[alone], kind="stable")]
     labels, index = np.unique(part[at[alone]], return_index=True)
     starts = dict(zip(labels.tolist(), alone[index].tolist(), strict=True))
-    here = np.flatnonzero(at == first[part[at]])
+    begin = first
+    if ending is not None:
+        best = np.lexsort([ending[at], part[at]])
+        begin = at[best[np.unique(part[at[best]], return_index=True)[1]]]
+    here = np.flatnonzero(at == begin[part[at]])
     turns = bend(headings[here], headings[mates[here]])
     for half in here[np.lexsort([here, -turns])].tolist():
         label = int(part[at[half]])

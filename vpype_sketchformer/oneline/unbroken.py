@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,15 @@ from vpype_sketchformer.oneline.graph import (
     Links,
     Points,
     build,
+    components,
     connect,
+    cut,
     link,
+    stations,
 )
+from vpype_sketchformer.oneline.loops import loop
 from vpype_sketchformer.oneline.rounding import write_down
+from vpype_sketchformer.oneline.tails import with_tails
 from vpype_sketchformer.oneline.trails import find_trails
 
 #: Coordinates end here: squares of what is greater have no meaning left.
@@ -30,6 +36,16 @@ LARGEST_COORDINATE = 1e100
 
 #: The direction of a piece at its end is that of a stretch as long as so many tolerances.
 SIGHT = 2.0
+
+#: An end may be linked with what is no farther than this share of its part's size, instead of
+#: a loop back.
+FLOWING = 0.1
+
+#: What it costs to end a path within a drawing, over how far from its outline that is.
+INWARD = 0.5
+
+#: So many times as wide as rounding may move ink are loops where the pen comes back.
+LOOP = 2.5
 
 #: What a bridge counts beside ink that is gone over again: white paper shows it.
 WHITE = 2.0
@@ -72,6 +88,7 @@ def unbroken(
     *,
     shortcut: float = 0.0,
     smooth: bool = False,
+    tails: bool = False,
     advance: Advance = ignore,
 ) -> Unbroken:
     """Turn strokes into one unbroken path for each drawing.
@@ -82,9 +99,11 @@ def unbroken(
         shortcut: Loose ends no farther apart than this share of their drawing's longer side
             may be linked where that saves going back over ink. What is apart then is a line
             that was broken, and mended by straight bridges.
-        smooth: Round the corners where a path turns from one piece into another, and bow the
-            bridges; no ink is moved by more than half the tolerance, or by default the pen's
-            width.
+        smooth: Draw as a hand would: begin and end at the outline, link an end with a line
+            nearby and come back from others in a narrow loop rather than over the ink, bow the
+            bridges, and round the corners where a path turns from one piece into another. No
+            ink is moved by more than half the tolerance, or by default the pen's width.
+        tails: Lead each path on to the left and to the right of it.
         advance: Called with the share of the work that is done.
 
     Raises:
@@ -110,14 +129,17 @@ def unbroken(
         bridges = bridging.find_bridges(graph, gaps, drawings, Links.none(), free=False)
     else:
         bridges = _choose(graph, gaps, drawings, limits, lambda x: advance(0.2 + 0.4 * x))
-    whole = link(graph, bridges, BRIDGE)
-    size = bridging.sizes(whole, whole.parts)[whole.parts]
-    shortcuts, costs = bridging.find_shortcuts(whole, shortcut * size)
+    flowing = smooth and not shortcut
+    whole, shortcuts, costs = _shortcuts(
+        link(graph, bridges, BRIDGE), limits, shortcut or FLOWING * flowing, flowing
+    )
+    ending = INWARD * bridging.inwards(whole) if flowing else None
     again = postman.repeat(
         np.concatenate([whole.ends, shortcuts]),
         np.concatenate([whole.lengths, costs]),
         len(whole.nodes),
         spare=len(shortcuts),
+        ending=ending,
         advance=lambda x: advance(0.6 + 0.2 * x),
     )
     taken = shortcuts[again[again >= len(whole.ends)] - len(whole.ends)]
@@ -125,24 +147,69 @@ def unbroken(
     whole = connect(whole, taken, np.full(len(taken), BRIDGE, np.int8))
     order = np.concatenate([np.arange(len(whole.pieces)), again])  # pieces as often as drawn
     sight = SIGHT * limits.joins(bridging.sizes(whole, whole.parts)[whole.parts])
-    trails = find_trails(whole, order, sight)
+    trails = find_trails(whole, order, sight, ending)
     advance(0.9)
-    if smooth and not shortcut:
-        whole = bow(whole, trails, sight)
-    deviation = limits.rounds(bridging.sizes(whole, whole.parts))
-    paths = [
-        write_down(whole, trail, deviation[whole.parts[trail[0] >> 1]] if smooth else 0.0)
-        for trail in trails
-    ]
+    part = [whole.parts[trail[0] >> 1] for trail in trails]
+    deviation = (limits.rounds(bridging.sizes(whole, whole.parts))[part] * smooth).tolist()
+    if flowing:
+        lines = bow(whole, trails, sight)
+        for trail, drawn, room in zip(trails, lines, deviation, strict=True):
+            loop(whole, trail, drawn, LOOP * room)
+    else:
+        lines = [whole.along(trail) for trail in trails]
+    paths = [write_down(whole, *drawn) for drawn in zip(trails, lines, deviation, strict=True)]
+    retraced = sum(map(_retraced, itertools.repeat(whole), trails, lines))
+    length = sum(float(stations(path)[-1]) for path in paths)
+    if tails:
+        paths = [with_tails(path) for path in paths]
     advance(1.0)
     return Unbroken(
         paths,
         whole.lengths[whole.kinds == JOIN],
         whole.lengths[whole.kinds == BRIDGE],
-        float(whole.lengths[order].sum()),
-        float(whole.lengths[again].sum()),
+        length,
+        retraced,
         gap,
     )
+
+
+def _shortcuts(
+    whole: Graph, limits: Limits, share: float, flowing: bool
+) -> tuple[Graph, Indices, Floats]:
+    """Find the ways across white paper that may spare going back, see `find_shortcuts`.
+
+    Args:
+        whole: The graph, all parts of a drawing connected.
+        limits: How far bridges may reach.
+        share: How long such a way may be, over the longer side of its part.
+        flowing: Whether ways may lead to any line, rather than along that a second time.
+
+    Returns:
+        The graph, cut where such ways land; the nodes at both sides; what they cost.
+    """
+    part = components(whole.ends, len(whole.nodes))
+    reach = share * bridging.sizes(whole, whole.parts)[part]
+    if not flowing:
+        return whole, *bridging.find_shortcuts(whole, reach)
+    if limits.max_bridge is not None:
+        reach = np.minimum(reach, limits.max_bridge)
+    np.minimum.at(reach, whole.ends[:, 0], whole.lengths / WHITE)
+    np.minimum.at(reach, whole.ends[:, 1], whole.lengths / WHITE)
+    landed, _ = cut(whole, bridging.find_landings(whole, reach))
+    reach[whole.degrees > 1] = np.inf
+    reach = np.append(reach, np.full(len(landed.nodes) - len(reach), np.inf))
+    pairs, costs = bridging.find_shortcuts(landed, reach, anywhere=True)
+    return landed, pairs, WHITE * costs
+
+
+def _retraced(graph: Graph, trail: Sequence[int], lines: Sequence[Points]) -> float:
+    """Return how much of what is drawn goes over pieces that were drawn before."""
+    drawn, again = set(), 0.0
+    for half, line, own in zip(trail, lines, graph.along(trail), strict=True):
+        if line is own or np.array_equal(line, own):
+            again += float(graph.lengths[half >> 1]) if half >> 1 in drawn else 0.0
+            drawn.add(half >> 1)
+    return again
 
 
 def _choose(
