@@ -63,10 +63,16 @@ class Encoder:
         square = np.vecdot(seen, seen)[:, None] / np.float32(seen.shape[1])
         return seen / np.sqrt(square + np.float32(NORM_EPSILON)) @ tensors["code.weight"].T
 
-    def invent(self, label: str | None, rng: np.random.Generator, count: int) -> Array:
-        """Draw codes as those of a class are spread, (count, code); None is any drawing."""
-        mean, spread = self._prior(label)
-        return mean + spread * rng.standard_normal((count, len(mean))).astype(np.float32)
+    def invent(
+        self, label: str | None, rng: np.random.Generator, count: int, spread: float = 1.0
+    ) -> Array:
+        """Draw codes as those of a class are spread, or this much, (count, code).
+
+        None is any drawing.
+        """
+        mean, each = self._prior(label)
+        moved = rng.standard_normal((count, len(mean))).astype(np.float32)
+        return mean + np.float32(spread) * each * moved
 
     def vary(
         self,
