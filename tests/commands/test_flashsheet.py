@@ -427,7 +427,7 @@ def test_sheets_of_several_seeds_name_them(tiny: Path) -> None:
         ("line 0 0 1cm 1cm flashsheet -g bla", "'bla' is not a length"),
         ("line 0 0 1cm 1cm flashsheet -s 0", "greater than zero"),
         ("line 0 0 1cm 1cm flashsheet --vary 3", "between 0 and 2"),
-        ("line 0 0 1cm 1cm flashsheet --title été", "'é'"),
+        ("line 0 0 1cm 1cm flashsheet --title мир", "'м'"),
         ("line 0 0 1cm 1cm flashsheet -f nofont", "nofont"),
         ("line 0 0 1cm 1cm flashsheet -p a6 --title " + 40 * "w", "does not fit"),
         ("line 0 0 1cm 1cm flashsheet --signature " + 300 * "w", "does not fit"),

@@ -16,6 +16,7 @@ import vpype_cli
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import PREFIX, page_is_free
 from vpype_sketchformer.commands.support.lettering import SIZE, check, extent, furnish, moved
+from vpype_sketchformer.commands.support.letters import text_line
 from vpype_sketchformer.commands.support.pipeline import PlacedCommand
 from vpype_sketchformer.commands.support.progress import part_of, progress
 from vpype_sketchformer.units import CM
@@ -213,7 +214,7 @@ def flashsheet(call: Call[Memory], document: vp.Document) -> vp.Document:
     page = _page(call, document)
     entries = _entries(ctx, document, values["apart"])
     labels, seed = _labels(entries) if values["numbers"] else ([""] * len(entries), None)
-    numbers = [vp.text_line(label, values["font"], SIZE) for label in labels]
+    numbers = [text_line(label, values["font"], SIZE) for label in labels]
     room = [extent(number) for number in numbers]
     if all(entry.seed is None for entry in entries):  # which number goes where is not settled
         room = [(max(w for w, _ in room), max(h for _, h in room))] * len(room)

@@ -1,17 +1,19 @@
 """What stands on a flash sheet beside its designs: frame, title, numbers, seed, signature.
 
-All of it in vpype's single-line fonts (Hershey's).
+All of it in vpype's single-line fonts (Hershey's), with accents (`letters.py`).
 """
 
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import click
 import vpype as vp
 
+from vpype_sketchformer.commands.support.letters import has, text_line
 from vpype_sketchformer.commands.support.parameters import require
 from vpype_sketchformer.units import CM
 
@@ -24,9 +26,6 @@ SIZE = 0.42 * CM
 #: The size of the title, over the page's longer side.
 TITLE_SHARE = 0.032
 
-#: The characters that vpype's fonts have.
-CHARACTERS = frozenset(map(chr, range(32, 127)))
-
 
 def check(ctx: click.Context, name: str, text: str | None) -> None:
     """Refuse a parameter's text if the fonts do not have its characters.
@@ -34,8 +33,9 @@ def check(ctx: click.Context, name: str, text: str | None) -> None:
     Raises:
         click.BadParameter: They do not; the message names them.
     """
-    strange = ", ".join(map(repr, sorted(set(text or "") - CHARACTERS)))
-    require(not strange, ctx, name, f"vpype's fonts have no {strange}.")
+    characters = sorted(set(unicodedata.normalize("NFC", text or "")))
+    strange = ", ".join(repr(one) for one in characters if not has(one))
+    require(not strange, ctx, name, f"the fonts have no {strange}.")
 
 
 def furnish(
@@ -62,7 +62,7 @@ def furnish(
         lines.append(vp.rect(left, top, right - left, bottom - top))
         left, top, right, bottom = left + gap, top + gap, right - gap, bottom - gap
 
-    title = vp.text_line(values["title"] or "", values["font"], TITLE_SHARE * max(page))
+    title = text_line(values["title"] or "", values["font"], TITLE_SHARE * max(page))
     foot = _foot(values, seed, right - left)
     for name, line in (("title", title), ("signature", foot)):
         width, height = extent(line)
@@ -102,8 +102,8 @@ def moved(lines: vp.LineCollection, x: float, y: float) -> vp.LineCollection:
 
 def _foot(values: Mapping[str, Any], seed: int | None, width: float) -> vp.LineCollection:
     """Draw the line at the bottom: the seed at its left, the signature at its right."""
-    note = vp.text_line("" if seed is None else f"seed {seed}", values["font"], SIZE)
-    signature = vp.text_line(values["signature"] or "", values["font"], SIZE)
+    note = text_line("" if seed is None else f"seed {seed}", values["font"], SIZE)
+    signature = text_line(values["signature"] or "", values["font"], SIZE)
     if len(signature):
         taken = extent(note)[0] + values["gap"] if len(note) else 0.0
         free = max(taken, width - extent(signature)[0])
