@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from training.data import dataset as datasets
 from training.data.dataset import Dataset
+from training.data.readers import simplify
 from training.evaluation import Figures
 from training.evaluation.codes import strokes_of
 from training.evaluation.linework import run
@@ -35,16 +37,17 @@ def rows(
     seeds = np.random.SeedSequence(0).spawn(len(labels))
     draw = partial(sample, checkpoint, labels, seeds, temperature=DEFAULT_TEMPERATURE)
     free = draw()
+    joined = [in_one_line(clean_sketch(sketch)) for sketch in free]
     ways = {
         "any strokes": free,
         "pen stays down": draw(one_line=True),
         "... best of 4": draw(one_line=True, best_of=4),
-        "joined": [in_one_line(clean_sketch(sketch)) for sketch in free],
+        "joined": [sparse(sketch) for sketch in joined],
     }
     run_so = {
         "strokes": [curves(sketch) for sketch in free],
         "shortest": [in_one_line(curves(sketch), smooth=False) for sketch in free],
-        "joined": ways["joined"],
+        "joined": joined,
     }
     came = [(way, figures(sketches, checkpoint, judges)) for way, sketches in ways.items()]
     ran = []
@@ -53,6 +56,13 @@ def rows(
         found = [run(a.strokes, b.strokes) for a, b in pairs if any(b.bounds)]
         ran.append((way, mean(found)))
     return came, ran
+
+
+def sparse(sketch: Sketch) -> Sketch:
+    """Return a sketch with as few points as the judges know from drawings."""
+    if not any(sketch.bounds):
+        return sketch
+    return replace(sketch, strokes=tuple(simplify(sketch.strokes)))
 
 
 def curves(sketch: Sketch) -> Sketch:
