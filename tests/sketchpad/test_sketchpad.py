@@ -285,7 +285,8 @@ def test_suggestions(draw: Callable[..., vp.Document]) -> None:
         while (message := json.loads(client.socket.recv()))["type"] != "suggested":
             if message["type"] != "suggestion":
                 continue
-            assert message["request"] == 5 and not over.get(message["number"])
+            assert message["request"] == 5
+            assert message["anew"] or not over.get(message["number"])
             over[message["number"]] = message["over"]
             for points in message["strokes"]:
                 xy = np.reshape(points, (-1, 2))
@@ -395,7 +396,38 @@ def test_suggestions_are_of_the_classes_that_are_guessed(tiny: Path) -> None:
     steps = companion.suggest(1, drawing, (800, 800), Wish(None, 0.3, 1, False))
     labels = {s.number: s.label for step in steps for s in step}
     assert set(labels.values()) <= {name for name, _ in ranking}
-    assert labels[0] == ranking[0][0]
+
+
+SQUARE = np.array([[300, 500], [500, 500], [500, 700], [300, 700], [300, 500.0]])
+ROOF = np.array([[280, 505], [400, 380], [520, 505.0]])
+WAVE = np.column_stack([np.arange(200, 600, 5), 500 + 30 * np.sin(np.arange(80) / 3.2)])
+
+
+def test_suggestions_follow_the_drawing() -> None:
+    """Whatever was guessed before, they are of what is there now, and no two are the same."""
+    companion = Companion(checkpoint.load(checkpoint.find("quickdraw")), 1)
+    of_house: dict[str, int] = {}
+    wanted = Wish(None, 0.8, None, False)
+    for number, strokes in ((1, [SQUARE]), (1, [SQUARE, ROOF]), (2, [WAVE])):
+        ranking = dict(companion.guess(strokes))
+        shown = {}
+        for step in companion.suggest(number, strokes, (800, 1100), wanted):
+            for s in step:
+                before = () if s.anew else shown.get(s.number, ("", ()))[1]
+                shown[s.number] = s.label, (*before, *s.strokes)
+        labels = [shown[i][0] for i in range(8) if shown[i][1]]
+        assert len(labels) >= 4 and set(labels) <= set(ranking)
+        assert sorted(labels, key=labels.index) == labels  # those of a class lie together
+        lines = [shapely.MultiLineString(strokes) for _, strokes in shown.values() if strokes]
+        extent = np.ptp(np.concatenate(strokes), axis=0).max()
+        for i, one in enumerate(lines):
+            assert one.length > 0.09 * extent
+            for other in lines[:i]:
+                assert one.hausdorff_distance(other) > 0.06 * extent
+        if len(strokes) == 2:
+            of_house = {name: labels.count(name) for name in labels}
+    assert set(of_house) <= {"house", "barn", "church", "castle"}
+    assert of_house["house"] >= 4
 
 
 def suggested(client: Client, number: int) -> shapely.MultiPoint:

@@ -337,6 +337,7 @@ def _suggestion(suggested: Suggested) -> dict[str, Any]:
         "strokes": [flat(stroke) for stroke in suggested.strokes],
         "over": suggested.over,
         "finished": suggested.finished,
+        "anew": suggested.anew,
     }
 
 

@@ -1,22 +1,31 @@
 """How a drawing could go on: the model's side of the sketchpad.
 
 The recogniser says what the drawing shows, and where in the model's frame it lies. That place
-is kept while the drawing fits and has not grown much, and what the network has read of it is
-kept as well: after a stroke, that stroke alone is read.
+is kept while the drawing fits, has not grown much and is taken for the same, and what the
+network has read of it is kept as well: after a stroke, that stroke alone is read.
+
+More is drawn than is shown. Once most of it is there, what does not come to an end, what the
+recogniser does not see its class in, what is only a speck, and what is there twice, makes room
+for the rest.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import shapely
 import vpype as vp
 from numpy.typing import NDArray
 
+from vpype_sketchformer import DEFAULT_GUIDANCE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import (
+    LEAST_LIKELY,
     LONGEST_PREFIX,
+    SURE,
     Placement,
     Ranking,
     clean,
@@ -28,18 +37,24 @@ from vpype_sketchformer.model.completion import (
     score,
     simplify,
 )
+from vpype_sketchformer.model.features import describe
 from vpype_sketchformer.model.prefix import Prefix, Readings
-from vpype_sketchformer.model.sampling import grow
-from vpype_sketchformer.model.transformer import ANY_STROKES, ONE_STROKE, Transformer
-from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION
+from vpype_sketchformer.model.recogniser import bundled
+from vpype_sketchformer.model.sampling import grow, network_of, readings_at_large
+from vpype_sketchformer.model.transformer import ANY_STROKES, ONE_STROKE
+from vpype_sketchformer.sketch import DRAW, END, FRAME, LIFT, SIMPLIFICATION
 from vpype_sketchformer.sketchpad.pad import Box, joined
 from vpype_sketchformer.smoothing import smooth
 from vpype_sketchformer.units import FLATNESS
 
 Stroke = NDArray[np.float64]
 
-#: Suggestions that are drawn side by side.
-COUNT = 8
+#: Suggestions that are shown; how many are begun side by side, and how many of these are
+#: waited for, to choose them from.
+COUNT, BEGUN, ENOUGH = 8, 12, 10
+#: Shares of the drawing's longer side: what is shorter than the first is a speck; what is
+#: nowhere farther apart than the second is the same.
+SPECK, TWIN = 0.1, 0.07
 #: Classes that a guess names, and that suggestions are drawn of.
 GUESSES = 4
 #: How much of the shorter side of an empty page a new drawing takes up.
@@ -80,6 +95,7 @@ class Suggested:
         strokes: The stroke, on the page; several pieces where it leaves the page.
         over: Whether that was the suggestion's last.
         finished: Whether the model ended it there by itself.
+        anew: Whether it takes the place of what was suggested under its number before.
     """
 
     number: int
@@ -87,6 +103,22 @@ class Suggested:
     strokes: tuple[Stroke, ...]
     over: bool
     finished: bool
+    anew: bool = False
+
+
+@dataclass
+class _Drawn:
+    """What is drawn on: class, strokes on the page, and whether it is over, by itself."""
+
+    label: str
+    strokes: list[Stroke] = field(default_factory=list)
+    over: bool = False
+    finished: bool = False
+
+    @property
+    def length(self) -> float:
+        """How much was drawn, pixels of the page."""
+        return sum(float(np.hypot(*np.diff(line, axis=0).T).sum()) for line in self.strokes)
 
 
 @dataclass
@@ -100,14 +132,14 @@ class _Known:
     turned: bool = False  # whether the model sees strokes the other way round
     room: Box = (0.0, 0.0, 0.0, 0.0)
     prefix: Prefix | None = None
-    readings: dict[int, Readings] = field(default_factory=dict)
+    readings: dict[int, tuple[Readings, Readings]] = field(default_factory=dict)
 
 
 class Companion:
     """Draws on, one drawing at a time."""
 
     def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
-        self.network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
+        self.checkpoint, self.network = checkpoint, network_of(checkpoint)
         self.classes = checkpoint.classes
         self.limit = int(checkpoint.config.context * LONGEST_PREFIX)
         self.seed, self.asked = seed, 0
@@ -140,34 +172,48 @@ class Companion:
         Raises:
             CompletionError: The drawing cannot be gone on with.
         """
-        known = self._look(drawing, strokes, page, wish, others)
+        ranking = self.guess(strokes)
+        known = self._look(drawing, strokes, page, wish, others, ranking)
         condition = ONE_STROKE if wish.one_line else ANY_STROKES
         if condition not in known.readings:
-            known.readings[condition] = Readings(self.network, condition)
-        labels = self._labels(wish.label, self.guess(strokes))
+            large = readings_at_large(self.checkpoint, self.network, condition)
+            known.readings[condition] = Readings(self.network, condition), large
+        readings, at_large = known.readings[condition]
+        labels = self._labels(wish.label, ranking, known.prefix, readings)
         self.asked += 1
-        seeds = np.random.SeedSequence(self.seed, spawn_key=(self.asked,)).spawn(COUNT)
+        seeds = np.random.SeedSequence(self.seed, spawn_key=(self.asked,)).spawn(BEGUN)
         last = strokes[-1][-1] if wish.one_line and strokes else None
-        begun: set[int] = set()
+        drawn = [_Drawn((*self.classes, "")[label]) for label in labels]
+        speck = SPECK * _extent(strokes)
         for grown in grow(
             labels,
             seeds,
-            known.readings[condition],
+            readings,
             prefix=known.prefix,
             temperature=wish.temperature,
-            structure_temperature=wish.temperature,
+            guidance=DEFAULT_GUIDANCE,
+            at_large=at_large,
             one_line=wish.one_line,
             most_strokes=wish.most_strokes,
         ):
             suggested = []
             for growth in grown:
-                joint = None if growth.sketch in begun else last
-                begun.add(growth.sketch)
+                each = drawn[growth.sketch]
+                joint = None if each.strokes else last
                 pieces = _on_page(growth.stroke, known.placement, joint, page)
-                label = (*self.classes, "")[labels[growth.sketch]]
-                over, finished = growth.over, growth.finished
-                suggested.append(Suggested(growth.sketch, label, pieces, over, finished))
+                each.strokes += pieces
+                each.over, each.finished = growth.over, growth.finished
+                if growth.sketch < COUNT:
+                    state = each.label, pieces, each.over, each.finished
+                    suggested.append(Suggested(growth.sketch, *state))
             yield suggested
+            if sum(each.over and each.length > speck for each in drawn) >= ENOUGH:
+                break
+        yield [
+            Suggested(number, one.label, tuple(one.strokes), True, one.finished, anew=True)
+            for number, one in enumerate(_better(drawn, strokes))
+            if one is not drawn[number]
+        ]
 
     def guess(self, strokes: Sequence[Stroke]) -> Ranking:
         """Guess what a drawing shows: the likeliest classes; none where nothing is drawn.
@@ -186,11 +232,13 @@ class Companion:
         page: tuple[float, float],
         wish: Wish,
         others: Sequence[Box],
+        ranking: Ranking,
     ) -> _Known:
         """Take in what has become of a drawing."""
         if self.known is None or self.drawing != drawing:
             self.drawing, self.known = drawing, _Known(_on_free_paper(page, ()))
-        known, chosen_for = self.known, (wish.label, wish.one_line)
+        sure = ranking[0][0] if ranking and ranking[0][1] >= SURE else None
+        known, chosen_for = self.known, (wish.label or sure, wish.one_line)
         before = known.prefix
         if not strokes:
             known.placement = _on_free_paper(page, others)
@@ -235,13 +283,96 @@ class Companion:
         fine, _ = simplify(known.strokes, tolerance, self.limit)
         return make_prefix(fine, known.placement, known.chosen_for[1])
 
-    def _labels(self, label: str | None, ranking: Ranking) -> list[int]:
-        """Return the class of each suggestion; those of a guess by their shares."""
+    def _labels(
+        self, label: str | None, ranking: Ranking, prefix: Prefix | None, readings: Readings
+    ) -> list[int]:
+        """Choose the class of each that is drawn, first for those that are shown.
+
+        Those of a guess are in proportion to how likely it is that the drawing shows them and
+        is not finished; the likeliest come first.
+        """
         if label is not None:
-            return [self.classes.index(label)] * COUNT
-        if not ranking:
-            return [len(self.classes)] * COUNT
-        return [self.classes.index(pick(ranking, i)) for i in range(COUNT)]
+            return [self.classes.index(label)] * BEGUN
+        if not ranking or prefix is None:
+            return [len(self.classes)] * BEGUN
+        ranking = tuple(guess for guess in ranking if guess[1] >= LEAST_LIKELY) or ranking
+        names = [name for name, _ in ranking]
+        going = self._going_on(prefix, readings, [self.classes.index(name) for name in names])
+        # Squared: what is nearly finished has little to add.
+        weights = going**2 * [share for _, share in ranking]
+        order = np.argsort(-weights, kind="stable")
+        likely = tuple((names[i], float(weights[i])) for i in order)
+        places = {name: place for place, (name, _) in enumerate(likely)}
+        picked = [pick(likely, number) for number in range(BEGUN)]
+        picked[:COUNT] = sorted(picked[:COUNT], key=lambda name: places[name])
+        return [self.classes.index(name) for name in picked]
+
+    def _going_on(
+        self, prefix: Prefix, readings: Readings, labels: Sequence[int]
+    ) -> NDArray[np.float64]:
+        """Return the probability that a drawing is not finished yet, for each class."""
+        _, stream = readings.read(prefix, labels)
+        features, _ = describe(prefix.positions[None], np.append(prefix.pens, DRAW))
+        last = np.repeat(features[:, -1], len(labels), axis=0)
+        logits = self.network.pen_logits(stream, last).astype(np.float64)
+        going: NDArray[np.float64] = 1 / (1 + np.exp(logits[:, END] - logits[:, LIFT]))
+        return going
+
+
+def _better(drawn: Sequence[_Drawn], context: Sequence[Stroke]) -> list[_Drawn]:
+    """Choose what is shown in the places of the first ``COUNT``.
+
+    Args:
+        drawn: All that was drawn.
+        context: What all of it goes on with.
+
+    Returns:
+        ``COUNT`` of them, of the same classes where there are enough worth showing, and in
+        the same order of classes; without strokes where nothing is left.
+    """
+    extent = _extent(context) or _extent([line for each in drawn for line in each.strokes])
+    lines = [shapely.MultiLineString(each.strokes) for each in drawn]
+    best: list[int] = []
+    for i in np.argsort(-_scores(drawn, context), kind="stable").tolist():
+        twins = (shapely.hausdorff_distance(lines[i], lines[k]) < TWIN * extent for k in best)
+        if drawn[i].over and drawn[i].length > SPECK * extent and not any(twins):
+            best.append(i)
+    # As many of each class as there were; those that are among the first stay where they are.
+    open_places = Counter(each.label for each in drawn[:COUNT])
+    kept, spare = [], []
+    for i in best:
+        open_places[drawn[i].label] -= 1
+        (kept if open_places[drawn[i].label] >= 0 else spare).append(i)
+    fresh = [i for i in kept if i >= COUNT] + spare
+    shown = []
+    for number, each in enumerate(drawn[:COUNT]):
+        fresh.sort(key=lambda i, label=each.label: drawn[i].label != label)
+        if number in kept:
+            shown.append(each)
+        else:
+            shown.append(drawn[fresh.pop(0)] if fresh else _Drawn(each.label))
+    order = list(dict.fromkeys(each.label for each in drawn))
+    return sorted(shown, key=lambda each: (not each.strokes, order.index(each.label)))
+
+
+def _extent(strokes: Sequence[Stroke]) -> float:
+    """Return the longer side of strokes; 0 where there are none."""
+    return float(np.ptp(np.concatenate(strokes), axis=0).max()) if strokes else 0.0
+
+
+def _scores(drawn: Sequence[_Drawn], context: Sequence[Stroke]) -> NDArray[np.float64]:
+    """Return how surely the recogniser sees its class in each; 0 for what it does not know."""
+    recogniser, scores = bundled(), np.zeros(len(drawn))
+    known = [
+        i
+        for i, each in enumerate(drawn)
+        if each.over and each.strokes and each.label in recogniser.classes
+    ]
+    if known:
+        shares = recogniser.probabilities([[*context, *drawn[i].strokes] for i in known])
+        columns = [recogniser.classes.index(drawn[i].label) for i in known]
+        scores[known] = shares[np.arange(len(known)), columns]
+    return scores
 
 
 def _room(strokes: Sequence[Stroke], page: tuple[float, float]) -> Box:

@@ -154,8 +154,12 @@ export class Companion extends EventTarget {
     button.addEventListener("click", event => { if (held) event.stopImmediatePropagation(); held = false; }, true);
   }
 
-  #drawn({ request, number, label, strokes, finished }) {
+  #drawn({ request, number, label, strokes, finished, anew }) {
     if (request !== this.#request || number !== (this.#only ?? number)) return;
+    if (anew) {  // a better one, but not in the place of one that is looked at
+      if (number === this.#pressed || number === this.#only) return;
+      delete this.#suggestions[number];
+    }
     if (!this.#suggestions[number] && !strokes.length) return;  // a dot, or off the page
     const suggestion = this.#suggestions[number] ??= { label, lines: [], finished: false };
     suggestion.lines.push(...strokes);
