@@ -13,6 +13,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from threadpoolctl import threadpool_limits
 
+from tests.fakes.sketchpads import Beside
+from tests.sketchpad.browser import Page, circle, needs_chromium, open_chromium
 from vpype_sketchformer.model.checkpoint import load
 from vpype_sketchformer.sketchpad.suggesting import Companion, Wish
 
@@ -85,3 +87,66 @@ def test_pen_lift(
             details=details,
         )
     assert points == pytest.approx(POINTS, abs=10)
+
+
+STROKES = 200
+RECORD = """
+window.frames = [];
+let last;
+requestAnimationFrame(function next(now) {
+  if (last) frames.push(now - last);
+  last = now;
+  requestAnimationFrame(next);
+});
+"""
+
+
+@needs_chromium
+def test_frames(
+    benchmark: BenchmarkFixture,
+    judge: Judge,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A spiral is drawn on a full page: how many frames come a sixtieth of a second apart."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    rng = np.random.default_rng(1)
+    lines = [circle(*rng.uniform(100, 700, 2), rng.uniform(20, 80)) for _ in range(STROKES)]
+    drawn = "".join(
+        f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in line)}"/>'
+        for line in lines
+    )
+    (tmp_path / "page.svg").write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="794" height="1123">{drawn}</svg>'
+    )
+    spiral = [
+        (400 + 20 * a * np.cos(a), 550 + 20 * a * np.sin(a)) for a in np.arange(0, 18, 0.06)
+    ]
+    driver = open_chromium(tmp_path / "chromium")
+    driver.set_window_size(1280, 860)
+    try:
+        pad = Beside(tiny)
+        page = Page(driver, pad.address)
+        page.find("#file").send_keys(str(tmp_path / "page.svg"))
+        page.wait(lambda: len(page.strokes()) == STROKES)
+        page.suggested()
+        driver.execute_script(RECORD)
+        benchmark.pedantic(page.draw, (spiral,), rounds=1)
+        frames = np.array(driver.execute_script("return frames.splice(0)"))
+        heap = driver.execute_script("return performance.memory.usedJSHeapSize")
+        page.done()
+        pad.result()
+    finally:
+        driver.quit()
+    late = f"{len(frames)} frames, the slowest {frames.max():.0f} ms"
+    judge(
+        f"a stroke beside {STROKES} others: frames in time",
+        100 * float(np.mean(frames < 20)),
+        "%",
+        at_least=95,
+        details=late,
+    )
+    judge(
+        "memory of the page's script", heap / 1e6, "MB", at_most=100, details="with all that"
+    )

@@ -99,7 +99,7 @@ class Page:
         )
 
     def drawn_in(self, i: int) -> int:
-        """How many strokes a thumbnail shows."""
+        """How many strokes a thumbnail shows besides what it goes on with."""
         return len(self.all(f".thumbnail:nth-child({i + 1}) polyline"))
 
     def suggested(self) -> None:

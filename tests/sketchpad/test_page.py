@@ -12,6 +12,7 @@ import vpype as vp
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.keys import Keys
 
@@ -98,7 +99,7 @@ def test_stroke_by_stroke(browser: webdriver.Chrome, tiny: Path) -> None:
     page.wait(lambda: len(page.pale()) > 0)
     longest = max(range(8), key=lambda i: page.drawn_in(i))
     page.all(".thumbnail")[longest].click()
-    page.wait(lambda: len(page.pale()) == page.drawn_in(longest) - 1)
+    page.wait(lambda: len(page.pale()) == page.drawn_in(longest))
     pale = page.pale()
     page.find("#take-stroke").click()
     assert len(page.strokes()) == 2
@@ -445,7 +446,7 @@ def test_numbers_done_and_undo(browser: webdriver.Chrome, tiny: Path) -> None:
     page = Page(browser, pad.address)
     page.draw(circle(350, 400, 150))
     page.suggested()
-    number = 1 + next(i for i in range(8) if page.drawn_in(i) > 1)
+    number = 1 + next(i for i in range(8) if page.drawn_in(i) > 0)
     page.keys(str(number))
     shown = page.pale()
     assert shown and len(page.strokes()) == 1
@@ -611,16 +612,114 @@ def test_trace_and_png(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) ->
     assert len(pad.result().layers) == 1
 
 
-def test_join(browser: webdriver.Chrome, tiny: Path) -> None:
-    """Two strokes become one line, and two again."""
+def middle(stroke: list[float]) -> np.ndarray:
+    """The middle of the box around a stroke."""
+    points = np.reshape(stroke, (-1, 2))
+    return (points.min(axis=0) + points.max(axis=0)) / 2
+
+
+def test_several_are_chosen(browser: webdriver.Chrome, tiny: Path) -> None:
+    """A drag over bare paper chooses, Shift adds; all are moved, lined up, copied, deleted."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.find("#eager").click()
+    for x, y in ((200, 300), (400, 350), (600, 800)):
+        page.draw(circle(x, y, 40))
+        page.keys("n")
+    page.keys("m")
+    page.draw([(120, 220), (300, 400), (480, 420)])
+    before = page.strokes()
+    page.keys(Keys.ARROW_RIGHT)
+    after = page.strokes()
+    assert np.allclose(middle(after[0]) - middle(before[0]), (8, 0), atol=0.1)
+    assert np.allclose(middle(after[1]) - middle(before[1]), (8, 0), atol=0.1)
+    assert after[2] == before[2]
+    ActionChains(browser).key_down(Keys.SHIFT).perform()
+    page.draw([(640, 800), (640, 800)])
+    ActionChains(browser).key_up(Keys.SHIFT).perform()
+    page.find("[data-align=top]").click()
+    tops = [np.reshape(stroke, (-1, 2))[:, 1].min() for stroke in page.strokes()]
+    assert np.ptp(tops) < 0.05
+    page.control("z")
+    assert page.strokes() == after
+    page.keys("a")
+    page.find("#duplicate").click()
+    assert len(page.strokes()) == 6
+    assert np.allclose(middle(page.strokes()[3]), middle(after[0]) + 20, atol=0.1)
+    page.keys(Keys.DELETE)
+    assert page.strokes() == after
+    page.find("#done").click()
+    page.find("input[value=drawing]").click()
+    page.find("#send").click()
+    assert len(pad.result().layers) == 3
+
+
+def test_pressure(browser: webdriver.Chrome, tiny: Path) -> None:
+    """Where a pen was pressed the line on the screen is wider, not the one that is drawn."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    builder = ActionBuilder(browser, duration=4)
+    pen = builder.add_pointer_input("pen", "pen")
+    for i, (x, y) in enumerate(page.to_screen([(100 + 10 * k, 300) for k in range(40)])):
+        pen.create_pointer_move(duration=4, x=round(x), y=round(y), pressure=0.02 * i + 0.1)
+        if i == 0:
+            pen.create_pointer_down(button=0, pressure=0.1)
+    pen.create_pointer_up(button=0)
+    builder.perform()
+    [outline] = page.strokes()
+    points = np.reshape(outline, (-1, 2))
+    light, hard = (
+        np.linalg.norm(points[k] - points[-1 - k]) for k in (0, len(points) // 2 - 1)
+    )
+    assert hard > 2 * light > 0
+    page.kept()
+    browser.refresh()
+    page.wait(lambda: page.strokes() == [outline])
+    page.done()
+    [line] = layers(pad.result())["drawn by hand"]
+    assert gap(line, [(100, 300), (490, 300)]) < 1
+
+
+def test_one_line_is_shown_first(browser: webdriver.Chrome, tiny: Path) -> None:
+    """The bridge is shown before it is there; Escape leaves all as it is."""
     pad = Beside(tiny)
     page = Page(browser, pad.address)
     page.draw([(100, 100), (200, 100)])
     page.draw([(250, 100), (250, 200)])
     two = page.strokes()
     page.keys("j")
-    page.wait(lambda: len(page.strokes()) == 1)
+    page.wait(lambda: page.find("#plan-bar").is_displayed())
+    [bridge] = page.all("#plan .bridges")
+    points = np.reshape(
+        [*map(float, re.split("[ ,]", bridge.get_attribute("points")))], (-1, 2)
+    )
+    assert gap(points, [(200, 100), (250, 100)]) < 1.5
+    assert re.search(r"1 bridge, 1[0-4] mm|1 bridge, 9\.\d mm", page.find("#plan-text").text)
+    page.keys(Keys.ESCAPE)
+    assert page.strokes() == two and not page.all("#plan polyline")
+    page.keys("j")
+    page.wait(lambda: page.find("#plan-bar").is_displayed())
+    page.keys(Keys.ENTER)
+    assert len(page.strokes()) == 1
     page.control("z")
     assert page.strokes() == two
     page.done()
     pad.result()
+
+
+def test_back_to_drawing(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
+    """After the end one can draw on, and take it along."""
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw([(100, 100), (200, 100)])
+    page.done()
+    assert len(pad.result().layers[1]) == 1
+    page.find("#draw-on").click()
+    page.draw([(100, 200), (200, 200)])
+    page.find("#done").click()
+    page.wait((tmp_path / "sketchpad.svg").exists)
+    [layer] = vp.read_multilayer_svg(str(tmp_path / "sketchpad.svg"), 0.1).layers.values()
+    assert len(layer) == 2

@@ -56,16 +56,19 @@ class Inked:
         by: Who drew it, ``YOU`` or ``MODEL``.
         points: Its points, (n, 2), n >= 2.
         pen: What it is drawn with, one of `PENS`; empty for the plain one.
+        pressure: How hard a pen was pressed, from 0 to 1, at each point, for the screen only;
+            empty where that is not known.
     """
 
     drawing: int
     by: str
     points: Stroke
     pen: str = ""
+    pressure: tuple[float, ...] = ()
 
     @classmethod
     def from_json(cls, value: Any) -> Inked:
-        """Read a stroke: ``drawing``, ``by``, ``pen``, and ``points`` as x, y, x, y.
+        """Read a stroke: ``drawing``, ``by``, ``pen``, ``pressure``, ``points`` as x, y, x, y.
 
         Raises:
             PadError: It is none.
@@ -81,12 +84,23 @@ class Inked:
         numbers = [
             as_number(point, -LARGEST_COORDINATE, LARGEST_COORDINATE) for point in points
         ]
-        return cls(as_count(value.get("drawing")), by, np.array(numbers).reshape(-1, 2), pen)
+        pressure = value.get("pressure", [])
+        if not isinstance(pressure, list) or len(pressure) not in (0, len(points) // 2):
+            raise PadError("pressure is a number for each point.")
+        return cls(
+            as_count(value.get("drawing")),
+            by,
+            np.array(numbers).reshape(-1, 2),
+            pen,
+            tuple(as_number(share, 0, 1) for share in pressure),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``from_json`` reads."""
         pen = {"pen": self.pen} if self.pen else {}
-        return {"drawing": self.drawing, "by": self.by, "points": flat(self.points), **pen}
+        pressure = {"pressure": list(self.pressure)} if self.pressure else {}
+        points = flat(self.points)
+        return {"drawing": self.drawing, "by": self.by, "points": points, **pen, **pressure}
 
 
 @dataclass(frozen=True, eq=False)

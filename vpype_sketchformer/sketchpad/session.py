@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+import shapely
+
 from vpype_sketchformer.cleaning import clean_sketch
 from vpype_sketchformer.model.completion import CompletionError
 from vpype_sketchformer.oneline import Limits, unbroken
@@ -43,6 +45,8 @@ Say = Callable[[Mapping[str, Any]], None]
 OFFERED = 6
 #: Range of the temperature, and most strokes of a suggestion.
 COOLEST, HOTTEST, MOST_STROKES = 0.01, 2.0, 100
+#: How far from a stroke a line still goes over it, pixels: half a millimetre.
+INK = 2.0
 #: Seconds between two writes of the page.
 PAUSE = 0.2
 
@@ -231,8 +235,14 @@ class Session:
         self._cancel.set()
 
         def rework() -> None:
-            lines = [flat(line) for line in REWORKS[how](strokes) if len(line) > 1]
-            message = {"type": "reworked", "drawing": drawing, "strokes": lines}
+            lines = [line for line in REWORKS[how](strokes) if len(line) > 1]
+            message = {
+                "type": "reworked",
+                "drawing": drawing,
+                "how": how,
+                "strokes": [flat(line) for line in lines],
+                "bridges": [flat(line) for line in _bridges(strokes, lines)],
+            }
             self._loop.call_soon_threadsafe(self._pass_on, message)
 
         self._thread.submit(rework).add_done_callback(_report)
@@ -305,6 +315,14 @@ class Session:
 def _joined(strokes: Sequence[Stroke]) -> Sequence[Stroke]:
     """Join strokes to one unbroken line, however far they are apart."""
     return unbroken(strokes, Limits(max_bridge=math.inf), smooth=True).paths
+
+
+def _bridges(strokes: Sequence[Stroke], lines: Sequence[Stroke]) -> list[Stroke]:
+    """Return where lines run over paper that the strokes leave white."""
+    near = shapely.MultiLineString([s for s in strokes if len(s) > 1]).buffer(INK)
+    white = shapely.difference(shapely.MultiLineString(lines), near)
+    parts = shapely.get_parts(shapely.line_merge(white))
+    return [shapely.get_coordinates(part) for part in parts if part.length > INK]
 
 
 def _cleaned(strokes: Sequence[Stroke]) -> Sequence[Stroke]:

@@ -14,7 +14,7 @@ const find = id => document.getElementById(id);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
-  #pressed = null; #wish = null; #context = [];
+  #pressed = null; #wish = null; #context = []; #later = null;
   #ranking = [];
   #memory = [];            // of suggestions that were there: what for, which, and the guess
 
@@ -253,7 +253,13 @@ export class Companion extends EventTarget {
     find("hint").hidden = some;
     find("ask").hidden = some || !this.#over || !this.canAsk;
     this.#paper.showPale(this.#left);
-    const buttons = find("strip").children;
+    this.#later ??= requestAnimationFrame(() => { this.#later = null; this.#showStrip(); });
+  }
+
+  // The small pictures, once a frame: what they go on with is one path, however much it is.
+  #showStrip() {
+    const some = this.hasSome, buttons = find("strip").children;
+    const context = this.#context.map(points => `M${points.join(" ")}`).join("");
     const box = some && bounds([...this.#context, ...this.#suggestions.flatMap(s => s?.lines ?? [])]);
     for (let i = 0; i < COUNT; i++) {
       const suggestion = this.#suggestions[i], [svg, , name] = buttons[i].children;
@@ -268,8 +274,8 @@ export class Companion extends EventTarget {
       svg.setAttribute("viewBox", [(box.left + box.right - side) / 2,
         (box.top + box.bottom - side) / 2, side, side].join(" "));
       svg.style.setProperty("--pen", side / 55);
-      svg.append(...this.#context.map(points => element("polyline", { class: "you", points: points.join(" ") })),
-        ...suggestion.lines.map(points => element("polyline", { class: "model", points: points.join(" ") })));
+      svg.append(element("path", { class: "you", d: context }), ...suggestion.lines.map(points =>
+        element("polyline", { class: "model", points: points.join(" ") })));
     }
   }
 

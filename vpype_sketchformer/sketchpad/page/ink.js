@@ -38,6 +38,38 @@ export class Ink {
   }
 }
 
+// How hard the pen was pressed along a line: samples are [x, y, pressure], in drawing order, of
+// the hand that drew it. Empty where the pen knows nothing of it.
+export function pressures(samples, points) {
+  const all = samples.map(sample => sample[2]);
+  if (Math.max(...all) - Math.min(...all) < 0.05) return [];
+  const [given, asked] = [shares(samples), shares(points)];
+  let i = 0;
+  return asked.map(share => {
+    while (i + 2 < given.length && given[i + 1] < share) i += 1;
+    const s = Math.min(1, Math.max(0, (share - given[i]) / (given[i + 1] - given[i] || 1)));
+    return Math.round(100 * (all[i] + s * (all[i + 1] - all[i]))) / 100;
+  });
+}
+
+// How much of a line comes before each of its points.
+function shares(points) {
+  let sum = 0;
+  const lengths = points.map((point, i) => sum += i ? distance(points[i - 1], point) : 0);
+  return lengths.map(length => length / (sum || 1));
+}
+
+// The outline of a line that is so wide at its points.
+export function outline(points, widths) {
+  const sides = points.map(([x, y], i) => {
+    const [a, b] = [points[Math.max(i - 1, 0)], points[Math.min(i + 1, points.length - 1)]];
+    const reach = widths[i] / 2 / (distance(a, b) || 1);
+    return [x, y, reach * (a[1] - b[1]), reach * (b[0] - a[0])];
+  });
+  return [...sides.map(([x, y, dx, dy]) => [x + dx, y + dy]),
+    ...sides.reverse().map(([x, y, dx, dy]) => [x - dx, y - dy])];
+}
+
 // How far the line turns at a point, in radians.
 function turn(a, b, c) {
   const by = Math.atan2(c[1] - b[1], c[0] - b[0]) - Math.atan2(b[1] - a[1], b[0] - a[0]);

@@ -3,11 +3,12 @@
 import { Companion } from "./companion.js";
 import { showKeyList } from "./keys.js";
 import { Pad } from "./pad.js";
-import { Paper, bounds, element } from "./paper.js";
+import { Paper, bounds, element, lengthOf } from "./paper.js";
 import { Tools } from "./tools.js";
 import { Wire } from "./wire.js";
 
 const APART = 20;        // pixels from a drawing to its copy
+const MM = 96 / 25.4;    // pixels
 const PNG_SIDE = 2400;   // pixels of a picture's longer side
 
 const find = id => document.getElementById(id);
@@ -96,7 +97,11 @@ wire.addEventListener("gone", () => {
   find("rescue").hidden = pad.isKept;
 });
 wire.addEventListener("over", ({ detail: reason }) => {
-  if (sent) { end("Done", "Your drawing has gone down the pipeline. You can close this page."); return; }
+  if (sent) {
+    end("Done", "Your drawing has gone down the pipeline. You can close this page, or draw on for yourself.");
+    find("draw-on").hidden = false;
+    return;
+  }
   const lost = reason || !pad.isKept && trouble;
   end("The sketchpad has ended", "It was ended in the terminal. " + (!pad.strokes.size ? "" : lost
     ? `What is on this page is not kept (${lost}): take it with you.`
@@ -108,6 +113,7 @@ wire.addEventListener("over", ({ detail: reason }) => {
 
 pad.addEventListener("change", () => {
   paper.show(pad.strokes);
+  if (plan) showPlan(null);
   find("undo").disabled = !pad.canUndo;
   find("redo").disabled = !pad.canRedo;
   find("new").disabled = !pad.of(pad.drawing).length;
@@ -169,7 +175,13 @@ function refresh() {
 
 tools.addEventListener("begin", () => {
   companion.hush();
+  if (plan) showPlan(null);
   if (wire.isOpen) notify("");
+});
+tools.addEventListener("frame", () => {
+  const { chosen, name, strokes } = tools;
+  find("chosen").hidden = name !== "move" || !strokes.length;
+  for (const button of document.querySelectorAll("[data-align]")) button.hidden = chosen.length < 2;
 });
 tools.addEventListener("drawing", () => { showSubject(); refresh(); });
 tools.addEventListener("tool", () => {
@@ -195,8 +207,9 @@ function travel(step) {
   if (!companion.recall(wanted())) refresh();
 }
 
-// Ask for the drawing in another way: "join" to one unbroken line, or "clean".
-let reworking = null;
+// Ask for the drawing in another way: "join" to one unbroken line, which is shown before it is
+// taken, or "clean".
+let reworking = null, plan = null;
 function rework(how) {
   find("more-dialog").close();
   if (!pad.of(pad.drawing).length) return;
@@ -206,13 +219,32 @@ function rework(how) {
   reworking = wanted();
   wire.say({ type: "rework", drawing: pad.drawing, how });
 }
-wire.addEventListener("reworked", ({ detail: { drawing, strokes } }) => {
+wire.addEventListener("reworked", ({ detail: { drawing, how, strokes, bridges } }) => {
   const now = pad.of(drawing), before = reworking?.strokes ?? [];
   reworking = null;
   if (!strokes.length || now.length !== before.length || now.some(([, s], i) => s !== before[i])) return;
+  if (how === "join") showPlan({ drawing, strokes, bridges });
+  else change(drawing, strokes);
+});
+
+function change(drawing, strokes) {
   pad.replace(drawing, strokes);
   say("The drawing is changed. Undo brings it back as it was.");
-});
+}
+
+function showPlan(next) {
+  plan = next;
+  paper.showPlan(next && { you: next.strokes, bridges: next.bridges });
+  find("plan-bar").hidden = !next;
+  if (!next) return;
+  const length = next.bridges.reduce((sum, points) => sum + lengthOf(points), 0) / MM;
+  const count = next.bridges.length, bridges = count === 1 ? "bridge" : "bridges";
+  find("plan-text").textContent = !count ? "One line, without a bridge."
+    : `One line, with ${count} ${bridges}, ${length < 10 ? length.toFixed(1) : Math.round(length)} mm.`;
+  find("said").textContent = `${find("plan-text").textContent} Enter takes it, Escape leaves it.`;
+}
+find("plan-take").onclick = () => { change(plan.drawing, plan.strokes); find("paper").focus(); };
+find("plan-leave").onclick = () => { showPlan(null); refresh(); find("paper").focus(); };
 find("join").onclick = () => rework("join");
 find("clean").onclick = () => rework("clean");
 
@@ -298,10 +330,13 @@ find("temperature").onchange = find("length").onchange = () => { if (companion.h
 
 const KEYS = [
   [["1–8"], "show a suggestion; once more takes it", /^[1-9]$/, ({ key }) => companion.choose(key - 1)],
-  [["Enter"], "take the suggestion", "Enter", () => companion.take()],
+  [["Enter"], "take the suggestion", "Enter", () => plan ? find("plan-take").click() : companion.take()],
   [["Space"], "take its next stroke", " ", ({ repeat }) => { if (!repeat) hold(true); }],
   [["R"], "other suggestions", "r", suggest],
-  [["Esc"], "no suggestion", "Escape", () => { tools.stop(); companion.refuse(); }],
+  [["Esc"], "no suggestion", "Escape", () => {
+    tools.stop();
+    if (plan) find("plan-leave").click(); else companion.refuse();
+  }],
   [["C"], "say what you are drawing", "c", () => find("label").focus()],
   [["L"], "draw in one line, or not", "l", () => find("one-line").click()],
   [["D"], "draw", "d", () => tools.use("draw")],
@@ -309,15 +344,17 @@ const KEYS = [
   [["Shift"], "while drawing: a straight line"],
   [["+", "−", "0"], "larger, smaller, the whole sheet", /^[-+=0]$/, ({ key }) => zoom(key)],
   [["Space drag"], "move the view; the wheel and two fingers zoom"],
-  [["M"], "move, scale and turn", "m", () => tools.use("move")],
+  [["M"], "choose, move, scale and turn; Shift chooses several", "m", () => tools.use("move")],
+  [["A"], "choose all drawings", "a", () => { tools.use("move"); if (pad.strokes.size) tools.choose(...pad.drawings); }],
+  [["Del"], "delete what is chosen", /^(Delete|Backspace)$/, remove],
   [["J"], "make one unbroken line of the drawing", "j", () => rework("join")],
   [["N"], "begin another drawing", "n", newDrawing],
   [["[", "]"], "go to another drawing", /^[[\]]$/, ({ key }) => step(key === "[" ? -1 : 1)],
   [["Ctrl Z"], "undo"],
   [["Ctrl Shift Z"], "redo"],
   [["Arrows", "."], "on the paper: move the pen, and put it down or lift it"],
-  [["Arrows", "+", "−", "<", ">"], "on the paper, with Move: move, scale and turn the drawing"],
-  [["Ctrl C", "Ctrl V"], "copy the drawing, and put it down again"],
+  [["Arrows", "+", "−", "<", ">"], "on the paper, with Move: move, scale and turn what is chosen"],
+  [["Ctrl C", "Ctrl V"], "copy what is chosen, and put it down"],
   [["Ctrl Enter"], "done: send the page down the pipeline"],
   [["?"], "show the keys", "?", showKeys],
 ];
@@ -369,13 +406,16 @@ find("paper").addEventListener("look", () => {
 
 // The clipboard holds a mark; the strokes stay here.
 let copied = [];
+function copy() {
+  copied = tools.strokes.map(([, stroke]) => stroke);
+}
 document.addEventListener("copy", event => {
   if (event.target.matches("input")) return;
-  copied = pad.of(pad.drawing).map(([, stroke]) => stroke);
+  copy();
   if (!copied.length) return;
   event.clipboardData.setData("text/plain", "drawing");
   event.preventDefault();
-  say("The drawing is copied.");
+  say("Copied.");
 });
 document.addEventListener("paste", event => {
   if (event.target.matches("input")) return;
@@ -383,12 +423,29 @@ document.addEventListener("paste", event => {
   if (file) { take(file); return; }
   if (event.clipboardData.getData("text/plain") !== "drawing" || !copied.length) return;
   event.preventDefault();
+  putDown();
+});
+
+// Put down what was copied: each drawing becomes another one.
+function putDown() {
+  const first = Math.max(0, ...pad.drawings) + 1, olds = [...new Set(copied.map(s => s.drawing))];
   copied = copied.map(stroke => ({ ...stroke, points: stroke.points.map(x => x + APART) }));
-  newDrawing();
-  pad.put(copied);
+  pad.put(copied.map(stroke => ({ ...stroke, drawing: first + olds.indexOf(stroke.drawing) })));
   companion.forget();
   tools.use("move");
-});
+  tools.choose(...olds.map((_, i) => first + i));
+}
+find("duplicate").onclick = () => { copy(); putDown(); };
+
+function remove() {
+  if (tools.name !== "move" || !tools.strokes.length) return;
+  pad.change(new Map(tools.strokes.map(([id]) => [id, null])));
+  companion.forget();
+  say("Deleted. Undo brings it back.");
+}
+find("delete").onclick = remove;
+for (const button of document.querySelectorAll("[data-align]"))
+  button.onclick = () => { tools.align(button.dataset.align); refresh(); };
 
 function showKeys() {
   find("more-dialog").close();
@@ -589,6 +646,16 @@ function end(title, text, canTakeOver = false) {
   find("end").showModal();
 }
 find("end").addEventListener("cancel", event => event.preventDefault());
+// There is nobody to send it to any more: what is drawn from here on is downloaded.
+find("draw-on").onclick = () => {
+  find("end").close();
+  companion.forget();
+  Object.assign(find("eager"), { checked: false, disabled: true });
+  Object.assign(find("done"), { textContent: "Download", title: "Download the page as SVG",
+    onclick: find("download").onclick });
+  notify("vpype has your drawing and has gone on. What you draw now is on this page alone: download "
+    + "it, or start the sketchpad again, which offers what you sent.");
+};
 find("here").onclick = () => {
   find("end").close();
   begun = false;

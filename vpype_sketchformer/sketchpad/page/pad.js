@@ -1,6 +1,9 @@
 // What is on the page, how it came there, and what vpype does not know of it yet.
-// A stroke is {drawing, by, points, pen}, points flat: x, y, x, y; pen is empty for the plain one. Strokes are never changed, only
-// replaced; so a change is which strokes were there before it, and which after.
+// A stroke is {drawing, by, points, pen, pressure}, points flat: x, y, x, y; pen is empty for the
+// plain one; pressure, from 0 to 1 at each point, may be missing. Strokes are never changed, only replaced; so a change is which strokes were there before
+// it, and which after.
+
+const STEPS = 1000;        // that can be undone
 
 const round = x => Math.round(x * 100) / 100;
 
@@ -45,16 +48,17 @@ export class Pad extends EventTarget {
   get canUndo() { return this.#done.length > 0; }
   get canRedo() { return this.#undone.length > 0; }
 
-  add(lines, by, drawing = this.drawing) {
-    const after = new Map(lines.map(points =>
-      [this.#next++, { drawing, by, points: points.map(round), pen: this.pen }]));
-    this.change(after);
+  add(lines, by, pressure = []) {
+    this.change(new Map(lines.map(points => [this.#next++, {
+      drawing: this.drawing, by, points: points.map(round), pen: this.pen,
+      ...pressure.length && { pressure },
+    }])));
   }
 
-  // Put copies of strokes into the drawing.
+  // Put copies of strokes on the page.
   put(strokes) {
     this.change(new Map(strokes.map(stroke =>
-      [this.#next++, { ...stroke, drawing: this.drawing, points: stroke.points.map(round) }])));
+      [this.#next++, { ...stroke, points: stroke.points.map(round) }])));
   }
 
   // Put other lines in the place of a drawing.
@@ -70,7 +74,7 @@ export class Pad extends EventTarget {
     if (!after.size) return;
     const before = goesOn && this.canUndo ? this.#done.pop().before
       : new Map([...after.keys()].map(id => [id, this.strokes.get(id) ?? null]));
-    this.#done.push({ before, after });
+    this.#done = [...this.#done, { before, after }].slice(-STEPS);
     this.#undone = [];
     this.#apply(after);
   }

@@ -1,11 +1,12 @@
 // The sheet of paper on the screen: shows the strokes, finds what the pointer is on.
 
-import { toSegment } from "./ink.js";
+import { outline, toSegment } from "./ink.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 0.02;     // of the paper's longer side, around it
 const PEN = 1.9;         // width of the ink on the paper, pixels: half a millimetre
 const USUAL = 0.5;       // the same in mm
+const LIGHT = 0.3, HARD = 2;   // shares of it, where a pen that feels pressure hardly touches, and presses
 const THINNEST = 1.7;    // and on the screen
 const NEAREST = 24, FARTHEST = 0.5;   // how many times larger or smaller than the whole sheet
 
@@ -18,6 +19,9 @@ export function element(name, attributes = {}, ...children) {
 
 export const pairs = flat =>
   Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]);
+
+export const lengthOf = points => pairs(points).reduce((sum, [x, y], i, all) =>
+  sum + (i ? Math.hypot(x - all[i - 1][0], y - all[i - 1][1]) : 0), 0);
 
 export function bounds(lines) {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
@@ -33,18 +37,20 @@ export class Paper {
   pens = {};               // colour and width in mm, by name
   #home = [0, 0, 1, 1];    // what is seen when the whole sheet is: left, top, width, height
   #seen = [0, 0, 1, 1];
-  #svg; #groups = new Map(); #shown = new Map();
+  #svg; #above; #groups = new Map(); #shown = new Map();
 
   constructor(svg) {
     this.#svg = svg;
-    for (const id of ["under", "pale", "ink", "wet", "frame", "nib"])
-      this[id] = svg.querySelector(`#${id}`);
+    this.#above = svg.nextElementSibling;   // lies exactly on it
+    for (const id of ["under", "pale", "ink", "wet", "frame", "nib", "span", "plan"])
+      this[id] = document.getElementById(id);
     new ResizeObserver(() => this.#thicken()).observe(svg);
   }
 
   // Keep the ink visible however small the paper is shown.
   #thicken() {
-    this.#svg.style.setProperty("--pen", Math.max(PEN, THINNEST * this.grain));
+    for (const svg of [this.#svg, this.#above])
+      svg.style.setProperty("--pen", Math.max(PEN, THINNEST * this.grain));
   }
 
   fit(size, pipeline) {
@@ -62,7 +68,7 @@ export class Paper {
 
   #look(seen) {
     this.#seen = seen;
-    this.#svg.setAttribute("viewBox", seen.join(" "));
+    for (const svg of [this.#svg, this.#above]) svg.setAttribute("viewBox", seen.join(" "));
     this.#thicken();
     this.#svg.dispatchEvent(new Event("look"));
   }
@@ -115,17 +121,22 @@ export class Paper {
       if (line.stroke !== strokes.get(id)) { line.node.remove(); this.#shown.delete(id); }
     for (const [id, stroke] of strokes) {
       if (this.#shown.has(id)) continue;
-      const node = element("polyline", { class: stroke.by, points: stroke.points.join(" ") });
-      if (stroke.pen) this.#dip(node, ...this.pens[stroke.pen]);
+      const node = element("polyline", { class: stroke.by });
+      this.#draw(node, pairs(stroke.points), stroke.pressure ?? [], stroke.pen);
       this.group(stroke.drawing).append(node);
       this.#shown.set(id, { node, stroke });
     }
   }
 
-  // Black is ink: in the dark it is light.
-  #dip(node, colour, width) {
-    node.style.stroke = colour === "#000000" ? "var(--you)" : colour;
-    node.style.strokeWidth = `calc(var(--pen) * ${width / USUAL})`;
+  // Black is ink: in the dark it is light. Where the pen was pressed, the line is an outline.
+  #draw(node, points, pressure, pen = "") {
+    const [colour, width] = this.pens[pen] ?? ["#000000", USUAL];
+    const pressed = pressure.length > 0, share = width / USUAL;
+    if (pressed) points = outline(points, pressure.map(p => PEN * share * (LIGHT + (HARD - LIGHT) * p)));
+    node.setAttribute("points", points.join(" "));
+    node.style.stroke = colour === "#000000" ? "" : colour;
+    node.style.fill = pressed ? node.style.stroke || "var(--you)" : "";
+    node.style.strokeWidth = `calc(var(--pen) * ${pressed ? LIGHT * share : share})`;
   }
 
   // A file with these strokes.
@@ -153,14 +164,29 @@ export class Paper {
     return this.#shown.get(id)?.node;
   }
 
-  showWet(points) {
-    this.wet.setAttribute("points", points.map(p => p.join(",")).join(" "));
+  showWet(points, pressure = [], pen = "") {
+    this.#draw(this.wet, points, pressure, pen);
   }
 
   // Show a suggestion: what comes next first.
   showPale(lines) {
     this.pale.replaceChildren(...lines.map((points, i) =>
       element("polyline", { class: i ? "" : "next", points: points.join(" ") })));
+  }
+
+  // Show what a drawing would become, and where that crosses white paper; null for nothing.
+  showPlan(plan) {
+    this.#svg.classList.toggle("planning", plan !== null);
+    this.plan.replaceChildren(...Object.entries(plan ?? {}).flatMap(([name, lines]) =>
+      lines.map(points => element("polyline", { class: name, points: points.join(" ") }))));
+  }
+
+  // Show the box that the pointer spans to choose what is in it; null for none.
+  showSpan(box) {
+    this.span.toggleAttribute("hidden", !box);
+    if (!box) return;
+    for (const [name, value] of Object.entries({ x: box.left, y: box.top, width: box.width, height: box.height }))
+      this.span.setAttribute(name, value);
   }
 
   // Show the frame around a drawing, with handles to scale it; null for none.

@@ -1,6 +1,6 @@
 // What the pointer, and the keys in its place, do on the paper: draw, erase, move and scale.
 
-import { Ink, simplify } from "./ink.js";
+import { Ink, pressures, simplify } from "./ink.js";
 import { bounds, pairs } from "./paper.js";
 
 const REACH = 8;             // pixels of the screen from a line that still hit it
@@ -12,10 +12,11 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 class Draw {
   constructor(tools) { this.tools = tools; }
 
-  down(point) {
+  down(point, event) {
     const { tools } = this;
     const last = tools.oneLine ? tools.pad.lastPoint : null;
     this.straight = null;
+    this.samples = event.pointerType === "pen" ? [[...point, event.pressure]] : [];
     this.ink = new Ink(last ?? point);
     if (last) this.ink.points.push(point);
     this.ink.pointer = this.ink.pen = point;
@@ -24,16 +25,25 @@ class Draw {
   }
 
   // With Shift the line is a straight one, at a multiple of 15 degrees.
-  move(points, event) {
-    this.straight = event?.shiftKey ? snapped(this.ink.points[0], points.at(-1)) : null;
+  move(points, events = []) {
+    this.straight = events.at(-1)?.shiftKey ? snapped(this.ink.points[0], points.at(-1)) : null;
     if (!this.straight) points.forEach(point => this.ink.add(point));
-    this.tools.paper.showWet(this.straight ?? this.ink.line);
+    if (this.samples.length) events.forEach((event, i) => {
+      if (event.buttons) this.samples.push([...points[i], event.pressure]);
+    });
+    const line = this.straight ?? this.ink.line;
+    this.tools.paper.showWet(line, this.#pressures(line), this.tools.pad.pen);
+  }
+
+  #pressures(line) {
+    return this.samples.length > 1 && !this.straight ? pressures(this.samples, line) : [];
   }
 
   up() {
     const points = this.straight ?? this.ink.finish();
+    const pressure = this.#pressures(points);
     this.cancel();
-    this.tools.pad.add([points.flat()], "you");
+    this.tools.pad.add([points.flat()], "you", pressure);
   }
 
   cancel() {
@@ -84,7 +94,8 @@ class Erase {
   }
 }
 
-// Moves a drawing, scales it by a corner of its frame, or turns it by the handle above.
+// Moves the drawings that are chosen, scales them by a corner of their frame, or turns them by the
+// handle above. Shift chooses several, and so does a drag over bare paper.
 class Move {
   constructor(tools) { this.tools = tools; }
 
@@ -96,9 +107,16 @@ class Move {
       const box = this.tools.box;
       const inside = box && point[0] >= box.left && point[0] <= box.right &&
         point[1] >= box.top && point[1] <= box.bottom;
-      this.grabbed = hit !== undefined || inside;
-      if (hit !== undefined && !inside) this.tools.choose(pad.strokes.get(hit).drawing);
-    } else this.grabbed = true;
+      const drawing = pad.strokes.get(hit)?.drawing;
+      this.grabbed = (drawing !== undefined || inside) && !event.shiftKey;
+      this.spans = drawing === undefined && !this.grabbed;
+      this.adds = event.shiftKey;
+      if (drawing !== undefined && this.adds) this.tools.toggle(drawing);
+      else if (drawing !== undefined && !inside) this.tools.choose(drawing);
+    } else {
+      this.grabbed = true;
+      this.spans = false;
+    }
     this.from = this.to = point;
     this.turns = corner === "turn";
     this.anchor = corner === undefined ? null : this.turns ? this.#middle : this.#opposite(Number(corner));
@@ -122,34 +140,45 @@ class Move {
   }
 
   move(points) {
-    if (!this.grabbed) return;
     this.to = points.at(-1);
-    for (const node of [this.tools.paper.group(this.tools.pad.drawing), this.tools.paper.frame])
-      node.setAttribute("transform", this.#change.toString());
+    if (this.spans) this.tools.paper.showSpan(bounds([[...this.from, ...this.to]]));
+    if (!this.grabbed) return;
+    for (const node of this.#nodes) node.setAttribute("transform", this.#change.toString());
   }
 
   up() {
     const matrix = this.#change, moved = this.grabbed && !matrix.isIdentity;
     this.cancel();
     if (moved) this.tools.transform(matrix);
+    if (this.spans) this.tools.chooseIn(bounds([[...this.from, ...this.to]]), this.adds);
   }
 
   cancel() {
-    for (const node of [this.tools.paper.group(this.tools.pad.drawing), this.tools.paper.frame])
-      node.removeAttribute("transform");
+    this.tools.paper.showSpan(null);
+    for (const node of this.#nodes) node.removeAttribute("transform");
+  }
+
+  get #nodes() {
+    const { chosen, paper } = this.tools;
+    return [...chosen.map(drawing => paper.group(drawing)), paper.frame];
   }
 }
 
+const round = x => Math.round(x * 100) / 100;
+const moved = (stroke, { a, b, c, d, e, f }) => ({ ...stroke, points: pairs(stroke.points)
+  .flatMap(([x, y]) => [round(a * x + c * y + e), round(b * x + d * y + f)]) });
 const shifting = (dx, dy) => new DOMMatrix([1, 0, 0, 1, dx, dy]);
 const scaling = (factor, [x, y]) => new DOMMatrix([factor, 0, 0, factor, x * (1 - factor), y * (1 - factor)]);
 const turning = (angle, [x, y]) =>
   shifting(x, y).rotate(angle * 180 / Math.PI).translate(-x, -y);
 
 // Emits "begin" when the pen goes down to draw, "stroke" when something was done on the paper,
-// "drawing" when another drawing was chosen, "tool" when another tool was.
+// "drawing" when another drawing was chosen, "tool" when another tool was, "frame" when what is
+// chosen may have changed.
 export class Tools extends EventTarget {
   oneLine = false;
   #tools; #name = "draw"; #pointer = null; #penSeen = false; #nib = null; #keyed = null;
+  #also = new Set();       // the drawings that were chosen together
   #touches = new Map();    // where fingers are on the screen: two of them pinch
   #panning = null;         // where the pointer was that moves the view
   handy = false;           // whether the next pointer moves the view: the space bar is down
@@ -180,30 +209,66 @@ export class Tools extends EventTarget {
     this.dispatchEvent(new Event("tool"));
   }
 
-  choose(drawing) {
-    this.pad.drawing = drawing;
+  // Choose drawings; the last one is the one that is being drawn.
+  choose(...drawings) {
+    this.#also = new Set(drawings);
+    this.pad.drawing = drawings.at(-1);
     this.showFrame();
     this.dispatchEvent(new Event("drawing"));
   }
 
-  // The box around the drawing that is being drawn.
+  // Choose one more, or one less.
+  toggle(drawing) {
+    const others = this.chosen.filter(other => other !== drawing);
+    if (!this.chosen.includes(drawing)) this.choose(...others, drawing);
+    else if (others.length) this.choose(...others);
+  }
+
+  // Choose what has a point in a box.
+  chooseIn({ left, top, right, bottom }, adds) {
+    const found = this.pad.drawings.filter(drawing => this.pad.of(drawing).some(([, { points }]) =>
+      pairs(points).some(([x, y]) => x >= left && x <= right && y >= top && y <= bottom)));
+    const all = new Set([...adds ? this.chosen : [], ...found]);
+    if (all.size) this.choose(...all);
+  }
+
+  // The drawings that are chosen: with the moving tool, those; else the one that is being drawn.
+  get chosen() {
+    const { drawing, drawings } = this.pad;
+    if (this.#name !== "move" || !this.#also.has(drawing)) return [drawing];
+    return [...this.#also].filter(also => drawings.includes(also));
+  }
+
+  get strokes() {
+    const chosen = new Set(this.chosen);
+    return [...this.pad.strokes].filter(([, stroke]) => chosen.has(stroke.drawing));
+  }
+
+  // The box around what is chosen.
   get box() {
-    const lines = this.pad.of(this.pad.drawing).map(([, stroke]) => stroke.points);
+    const lines = this.strokes.map(([, stroke]) => stroke.points);
     return lines.length ? bounds(lines) : null;
   }
 
   showFrame() {
     this.paper.showFrame(this.#name === "move" ? this.box : null);
+    this.dispatchEvent(new Event("frame"));
   }
 
-  // Move, scale or turn the drawing.
-  transform({ a, b, c, d, e, f }, goesOn) {
-    const round = x => Math.round(x * 100) / 100;
-    this.pad.change(new Map(this.pad.of(this.pad.drawing).map(([id, stroke]) => [id, {
-      ...stroke,
-      points: pairs(stroke.points).flatMap(([x, y]) =>
-        [round(a * x + c * y + e), round(b * x + d * y + f)]),
-    }])), goesOn);
+  // Move, scale or turn what is chosen.
+  transform(matrix, goesOn) {
+    this.pad.change(new Map(this.strokes.map(([id, stroke]) => [id, moved(stroke, matrix)])), goesOn);
+  }
+
+  // Line up the drawings that are chosen at a side of their common box, or its middle.
+  align(side) {
+    const all = this.box, across = side === "centre" || side === "left" || side === "right";
+    const place = box => ({ centre: (box.left + box.right) / 2, middle: (box.top + box.bottom) / 2, ...box })[side];
+    this.pad.change(new Map(this.chosen.flatMap(drawing => {
+      const strokes = this.pad.of(drawing);
+      const by = place(all) - place(bounds(strokes.map(([, stroke]) => stroke.points)));
+      return strokes.map(([id, stroke]) => [id, moved(stroke, across ? shifting(by, 0) : shifting(0, by))]);
+    })));
   }
 
   stop() {
@@ -242,8 +307,8 @@ export class Tools extends EventTarget {
     }
     if (this.#touches.size === 2 && this.#touches.has(event.pointerId)) { this.#pinch(event.pointerId, here); return; }
     if (event.pointerId !== this.#pointer) return;
-    const events = event.getCoalescedEvents?.() ?? [];
-    this.#tools[this.#name].move((events.length ? events : [event]).map(e => this.paper.at(e)), event);
+    const all = event.getCoalescedEvents?.() ?? [], events = all.length ? all : [event];
+    this.#tools[this.#name].move(events.map(e => this.paper.at(e)), events);
   }
 
   // One of two fingers has moved: the page goes with both.
@@ -270,7 +335,7 @@ export class Tools extends EventTarget {
     this.#panning = null;
     if (event.pointerId !== this.#pointer) return;
     const tool = this.#tools[this.#name];
-    tool.move([this.paper.at(event)], event);
+    tool.move([this.paper.at(event)], [event]);
     this.#pointer = null;
     tool.up();
     this.dispatchEvent(new Event("stroke"));
