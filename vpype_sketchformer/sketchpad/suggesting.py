@@ -327,8 +327,8 @@ def _better(drawn: Sequence[_Drawn], context: Sequence[Stroke]) -> list[_Drawn]:
         context: What all of it goes on with.
 
     Returns:
-        ``COUNT`` of them, of the same classes where there are enough worth showing, and in
-        the same order of classes; without strokes where nothing is left.
+        ``COUNT`` of them, of the same classes where there are enough worth showing, in the
+        same order of classes, the best of each first; without strokes where nothing is left.
     """
     extent = _extent(context) or _extent([line for each in drawn for line in each.strokes])
     lines = [shapely.MultiLineString(each.strokes) for each in drawn]
@@ -337,22 +337,16 @@ def _better(drawn: Sequence[_Drawn], context: Sequence[Stroke]) -> list[_Drawn]:
         twins = (shapely.hausdorff_distance(lines[i], lines[k]) < TWIN * extent for k in best)
         if drawn[i].over and drawn[i].length > SPECK * extent and not any(twins):
             best.append(i)
-    # As many of each class as there were; those that are among the first stay where they are.
-    open_places = Counter(each.label for each in drawn[:COUNT])
+    # As many of each class as there were, as far as there are.
+    places = Counter(each.label for each in drawn[:COUNT])
     kept, spare = [], []
     for i in best:
-        open_places[drawn[i].label] -= 1
-        (kept if open_places[drawn[i].label] >= 0 else spare).append(i)
-    fresh = [i for i in kept if i >= COUNT] + spare
-    shown = []
-    for number, each in enumerate(drawn[:COUNT]):
-        fresh.sort(key=lambda i, label=each.label: drawn[i].label != label)
-        if number in kept:
-            shown.append(each)
-        else:
-            shown.append(drawn[fresh.pop(0)] if fresh else _Drawn(each.label))
+        places[drawn[i].label] -= 1
+        (kept if places[drawn[i].label] >= 0 else spare).append(i)
     order = list(dict.fromkeys(each.label for each in drawn))
-    return sorted(shown, key=lambda each: (not each.strokes, order.index(each.label)))
+    shown = [drawn[i] for i in [*kept, *spare][:COUNT]]
+    shown.sort(key=lambda each: order.index(each.label))  # stable: the best come first
+    return shown + [_Drawn("")] * (COUNT - len(shown))
 
 
 def _extent(strokes: Sequence[Stroke]) -> float:

@@ -22,7 +22,7 @@ export class Companion extends EventTarget {
     super();
     this.#wire = wire;
     this.#paper = paper;
-    find("strip").replaceChildren(...Array.from({ length: COUNT }, (_, i) => this.#thumbnail(i)));
+    find("strip").prepend(...Array.from({ length: COUNT }, (_, i) => this.#thumbnail(i)));
     wire.addEventListener("suggestion", ({ detail }) => this.#drawn(detail));
     wire.addEventListener("suggested", ({ detail }) => this.#finished(detail));
     wire.addEventListener("rest", ({ detail }) => this.#rest(detail));

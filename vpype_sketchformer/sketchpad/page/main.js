@@ -137,7 +137,7 @@ function flush() {
 }
 
 function showKept() {
-  const state = !wire.isOpen ? "not connected" : pad.isKept ? (pad.strokes.size ? "kept" : "")
+  const state = sent ? "" : !wire.isOpen ? "not connected" : pad.isKept ? (pad.strokes.size ? "kept" : "")
     : trouble ? "not kept" : "keeping";
   find("kept").textContent = state;
   find("kept").dataset.state = state;
@@ -396,7 +396,12 @@ addEventListener("blur", () => { tools.panned = true; hold(false); });
 function zoom(key) {
   if (key === "0") paper.showAll(); else paper.zoomBy(key === "-" ? 1 / 1.25 : 1.25);
 }
-find("pen").onchange = ({ target }) => { pad.pen = target.value; };
+find("pen").onchange = ({ target }) => {
+  pad.pen = target.value;
+  const [colour, width] = paper.pens[pad.pen] ?? [null, 0.5];
+  find("pen-line").style.stroke = !colour || colour === "#000000" ? "" : colour;
+  find("pen-line").style.strokeWidth = 4 * width;
+};
 find("smaller").onclick = () => zoom("-");
 find("larger").onclick = () => zoom("+");
 find("whole").onclick = () => zoom("0");
