@@ -31,7 +31,7 @@ WIDTH, PHONE, HEIGHT = 1040, 390, 760
 SHOWN = 0.56  # of that, in the picture
 GAP = 16
 MOVING = (960, 690)
-COLOURS = 64
+COLOURS = 128
 STEPS = 5  # points of a stroke between two frames
 #: How long frames of the moving picture last, milliseconds.
 STROKE, LOOK, LONG = 90, 900, 1800
@@ -91,8 +91,15 @@ class Film:
         builder.perform()
 
     def write(self, path: Path) -> None:
-        palette = self.frames[-1].quantize(COLOURS)
-        first, *others = [frame.quantize(palette=palette) for frame in self.frames]
+        width, height = MOVING
+        all_frames = Image.new("RGB", (width, height * len(self.frames)))
+        for i, frame in enumerate(self.frames):
+            all_frames.paste(frame, (0, height * i))
+        # Thin lines keep their colour, however few pixels they are.
+        palette = all_frames.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+        first, *others = [
+            frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames
+        ]
         first.save(
             path,
             save_all=True,
@@ -142,6 +149,8 @@ def moving(driver: webdriver.Chrome) -> None:
         film.draw(stroke)
         page.suggested()
         film.look(LOOK)
+    page.keys("6")
+    film.look(LOOK)
     page.find("#take").click()
     film.look(2 * LONG)
     page.done()
@@ -209,9 +218,10 @@ def side_by_side(shots: Sequence[Image.Image], path: Path) -> None:
 def main() -> None:
     """Draw them all."""
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_DATA_HOME"] = folder  # not among the user's own drawings
         driver = open_chromium(Path(folder) / "chromium")
         for draw in (moving, sketchpad, sketchpick):
+            # Not among the user's own drawings, nor each other's.
+            os.environ["XDG_DATA_HOME"] = str(Path(folder) / draw.__name__)
             draw(driver)
         driver.quit()
 
