@@ -31,7 +31,7 @@ WIDTH, PHONE, HEIGHT = 1040, 390, 760
 SHOWN = 0.56  # of that, in the picture
 GAP = 16
 MOVING = (960, 690)
-COLOURS = 128
+COLOURS = 256
 STEPS = 5  # points of a stroke between two frames
 #: How long frames of the moving picture last, milliseconds.
 STROKE, LOOK, LONG = 90, 900, 1800
@@ -96,7 +96,7 @@ class Film:
         for i, frame in enumerate(self.frames):
             all_frames.paste(frame, (0, height * i))
         # Thin lines keep their colour, however few pixels they are.
-        palette = all_frames.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+        palette = all_frames.quantize(COLOURS, Image.Quantize.FASTOCTREE)
         first, *others = [
             frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in self.frames
         ]
