@@ -339,7 +339,8 @@ def _better(drawn: Sequence[_Drawn], context: Sequence[Stroke]) -> list[_Drawn]:
             best.append(i)
     # As many of each class as there were, as far as there are.
     places = Counter(each.label for each in drawn[:COUNT])
-    kept, spare = [], []
+    kept: list[int] = []
+    spare: list[int] = []
     for i in best:
         places[drawn[i].label] -= 1
         (kept if places[drawn[i].label] >= 0 else spare).append(i)
