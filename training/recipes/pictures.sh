@@ -64,3 +64,17 @@ for pair in circle:cat eyes:face triangle:house spiral:snail letter:; do
         color -l 1 black color -l 2 red layout -m 0.5cm tight write "$work/out.svg"
     picture "complete-$name" 900
 done
+
+# Twelve like a drawing, and what lies between (the drawing in black, the model's in red).
+vpype sketchgen --seed 3 --class cat write "$work/cat.svg"
+vpype read "$work/cat.svg" sketchvary --seed 1 -n 12 --amount 0.5 grid 4 3 \
+    color -l 1 black color -l 2 red write "$work/out.svg"
+picture vary-cat 900
+vpype grid -o 5cm 5cm 6 1 read "$work/cat.svg" \
+    sketchvary --seed 1 --replace --amount "%_i/5%" end color black write "$work/out.svg"
+picture vary-amounts 900
+vpype sketchmorph --seed 1 --from cat --to rabbit -n 8 color black write "$work/out.svg"
+picture morph-cat-rabbit 900
+vpype grid -o 24cm 4cm 1 4 sketchmorph --seed 1 --from fish --to bird -n 6 end color black \
+    write "$work/out.svg"
+picture morph-fish-bird 900

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 #: How many steps there are where nobody says.
 STEPS = 8
 #: How often each code on the way is drawn.
-TRIES = 3
+TRIES = 4
 
 
 def _check(call: Call[SeeingMemory]) -> None:

@@ -7,15 +7,16 @@ How well the model keeps to a code is a matter of chance, so each code is drawn 
 Of variations, that one is kept whose own code is nearest to what was asked for. For what lies
 between two drawings, codes between theirs are drawn, all from the same random numbers, so that
 neighbours are drawn alike. Of all these drawings those are kept that lead from the one to the
-other in short and even steps, as pictures, and show the one or the other: the path of least
-energy, by dynamic programming (Viterbi 1967).
+other in short and even steps, as pictures, and show the one or the other: the cheapest path
+(Viterbi 1967). Where the ends are of two classes, what the model is told of the class goes
+over from the one into the other as well.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,15 +40,22 @@ from vpype_sketchformer.model.sight import Array, Stroke
 from vpype_sketchformer.model.transformer import on_one_thread
 from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION, Sketch
 
-#: How many codes of a class are drawn, to choose the end of a path from.
+#: How many codes of a class are drawn for the end of a path.
 INVENTED = 8
+#: How many of these, those that show it most clearly, it is chosen from.
+CLEAREST = 3
 #: Codes drawn between two ends, for each step that is wanted.
 DENSITY = 3
 #: How wide and high pictures are that tell how far a drawing is from another.
 COARSE = 16
-#: What a drawing costs that nobody would take for one end or the other, in mean squares of
-#: steps, for each nat of doubt.
+#: A step costs the square of the logarithm by which it is too long or too short, and a drawing
+#: that is taken for neither end so much for each nat of doubt.
 DOUBT = 0.25
+#: What tells a network the class, a row for each.
+TOLD = ("start.weight", "label.weight")
+#: How much longer than the straight way paths may be, and what that costs.
+DETOURS = (1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0)
+DETOUR = 0.3
 #: The least probability that is told from none.
 LEAST = 1e-3
 
@@ -156,11 +164,12 @@ def vary(
     )
     if tries == 1:
         return drawn
-    labels = () if seen.label is None else (seen.label,)
-    own = encoder.encode([sketch.strokes for sketch in drawn])
-    far = encoder.distances(own, wanted, seen.label)
-    # Those that ended and are recognised come first, then the nearest.
-    order = np.lexsort((far, _doubts(drawn, labels) > 0))
+    far = encoder.distances(encoder.encode([x.strokes for x in drawn]), wanted, seen.label)
+    cut = [not sketch.finished for sketch in drawn]
+    shares = _shares(drawn, [seen.label])
+    other = np.zeros(len(drawn)) if shares is None else shares[:, 0] < shares.max(axis=1)
+    # Those that ended come first, of them those that are recognised, of them the nearest.
+    order = np.lexsort(np.stack([far, other, cut]))
     best = np.argsort(order).reshape(-1, tries).argmin(axis=1)
     return [drawn[i * tries + k] for i, k in enumerate(best)]
 
@@ -199,16 +208,18 @@ def morph(
     invented = sum(isinstance(end, str) for end in ends) * INVENTED
     total, done = invented + len(places) * tries, 0
 
-    def draw(codes: Array, seeds: Sequence[np.random.SeedSequence]) -> list[Sketch]:
+    def draw(
+        model: Checkpoint,
+        codes: Array,
+        labels: Sequence[str | None],
+        seeds: Sequence[np.random.SeedSequence],
+    ) -> list[Sketch]:
         def advance(finished: int) -> None:
             nonlocal done
             done += finished
             progress(done / total)
 
-        labels = [label] * len(codes)
-        return sample(
-            checkpoint, labels, seeds, codes=codes, retries=0, progress=advance, **style
-        )
+        return sample(model, labels, seeds, codes=codes, retries=0, progress=advance, **style)
 
     names = [end if isinstance(end, str) else end.label for end in ends]
     label = names[0] if names[0] == names[1] else None
@@ -216,24 +227,57 @@ def morph(
     for end in ends:
         if isinstance(end, str):
             codes = encoder.invent(end, rng, INVENTED)
-            doubts = _doubts(draw(codes, seeds[:1] * INVENTED), (end,))
-            found.append(codes[doubts <= max(np.median(doubts), 0.0)])
+            doubts = _doubts(
+                draw(checkpoint, codes, [end] * INVENTED, seeds[:1] * INVENTED), (end,)
+            )
+            found.append(codes[np.argsort(doubts, kind="stable")[:CLEAREST]])
         else:
             found.append(end.code[None])
     pairs = list(itertools.product(*found))
     apart = [encoder.distances(one, other, label) for one, other in pairs]
     first, last = pairs[int(np.argmin(apart))]
-    codes = np.repeat(first + places[:, None] * (last - first), tries, axis=0)
-    sketches = draw(codes.astype(np.float32), seeds * len(places))
+    codes = np.repeat(_between(first, last, places), tries, axis=0)
+    blended = _blended(checkpoint, names, places)
+    told = np.repeat(blended.classes, tries).tolist()
+    sketches = draw(blended, codes, told, seeds * len(places))
     given = [None if isinstance(end, str) else end.strokes for end in ends]
     chosen = _choose_path(
         _coarse([sketch.strokes for sketch in sketches]),
         np.repeat(places, tries),
-        _doubts(sketches, [name for name in names if name]),
+        DOUBT * _doubts(sketches, names),
         [None if strokes is None else _coarse([strokes]) for strokes in given],
         _lengths(count, ease),
     )
     return [sketches[i] for i in chosen]
+
+
+def _between(first: Array, last: Array, places: NDArray[np.float64]) -> Array:
+    """Return what lies on the straight way between two, (n, width)."""
+    way: Array = first + places[:, None].astype(np.float32) * (last - first)
+    return way
+
+
+def _blended(
+    checkpoint: Checkpoint, names: Sequence[str | None], places: NDArray[np.float64]
+) -> Checkpoint:
+    """Give a model classes that lie between two, in their place.
+
+    Args:
+        checkpoint: The model.
+        names: What lies at both ends; None is any drawing.
+        places: How far along each new class is, from 0 to 1, (n,).
+    """
+    first, last = (
+        len(checkpoint.classes) if name is None else checkpoint.classes.index(name)
+        for name in names
+    )
+    tensors = dict(checkpoint.tensors)
+    for name in TOLD:
+        table = tensors[name]
+        way = _between(table[first], table[last], places)
+        tensors[name] = np.concatenate([way, table[-1:]])
+    classes = tuple(str(i) for i in range(len(places)))
+    return replace(checkpoint, tensors=tensors, classes=classes)
 
 
 def _lengths(count: int, ease: bool) -> NDArray[np.float64]:
@@ -248,7 +292,7 @@ def _choose_path(
     pictures: NDArray[np.float64],
     places: NDArray[np.float64],
     costs: NDArray[np.float64],
-    ends: Sequence[NDArray[np.float64] | None],
+    given: Sequence[NDArray[np.float64] | None],
     lengths: NDArray[np.float64],
 ) -> list[int]:
     """Choose drawings that lead from one end to the other.
@@ -256,8 +300,8 @@ def _choose_path(
     Args:
         pictures: All drawings, (n, pixels).
         places: How far along each is, from 0 to 1, (n,).
-        costs: What it costs to take each, in mean squares of steps, (n,).
-        ends: Pictures that the path has to begin and end with, (1, pixels); None where it
+        costs: What it costs to take each, (n,).
+        given: Pictures that the path has to begin and end with, (1, pixels); None where it
             begins or ends with one of the drawings.
         lengths: How long the steps are to be, 1 in the mean.
 
@@ -265,28 +309,58 @@ def _choose_path(
         The numbers of drawings in order, ends that were given left out.
     """
     n = len(pictures)
-    first, last = ends
+    first, last = given
     # Ends that are given come before and after all others.
     if first is not None:
         pictures, places = np.concatenate([pictures, first]), np.append(places, -1.0)
     if last is not None:
         pictures, places = np.concatenate([pictures, last]), np.append(places, 2.0)
     costs = np.append(costs, np.zeros(len(places) - n))
-    square = np.square(pictures[:, None] - pictures).sum(axis=-1)
+    begins, ends = places == places.min(), places == places.max()
+    far = np.sqrt(np.square(pictures[:, None] - pictures).sum(axis=-1))
+    straight = max(np.mean(far[begins][:, ends]), LEAST) / len(lengths)
+    logs = np.log(np.maximum(far, LEAST))
     forward = places[:, None] < places
-    unit = np.mean(square[forward])
-    energy = np.where(forward, square / unit, np.inf)
-    best = np.where(places == places.min(), costs, np.inf)
+    found = []
+    for detour in DETOURS:
+        wanted = np.log(detour * straight * lengths)
+        cost, path = _cheapest(
+            [np.where(forward, (logs - step) ** 2, np.inf) for step in wanted],
+            costs,
+            begins,
+            ends,
+        )
+        found.append((cost + DETOUR * detour, path))
+    return [i for i in min(found)[1] if i < n]
+
+
+def _cheapest(
+    steps: Sequence[NDArray[np.float64]],
+    costs: NDArray[np.float64],
+    begins: NDArray[np.bool_],
+    ends: NDArray[np.bool_],
+) -> tuple[float, list[int]]:
+    """Find the cheapest path through a graph (Viterbi 1967).
+
+    Args:
+        steps: What each step costs from node to node, (n, n); infinite where there is none.
+        costs: What each node costs, (n,).
+        begins: Which of them it may begin with, (n,).
+        ends: Which of them it may end with, (n,).
+
+    Returns:
+        What it costs, and its nodes.
+    """
+    best = np.where(begins, costs, np.inf)
     came = []
-    for length in lengths:
-        ways = best[:, None] + energy / length**2
+    for step in steps:
+        ways = best[:, None] + step
         came.append(ways.argmin(axis=0))
         best = ways.min(axis=0) + costs
-    at = int(np.where(places == places.max(), best, np.inf).argmin())
-    path = [at]
+    path = [int(np.where(ends, best, np.inf).argmin())]
     for before in came[::-1]:
         path.append(int(before[path[-1]]))
-    return [i for i in path[::-1] if i < n]
+    return float(best[path[0]]), path[::-1]
 
 
 def _coarse(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
@@ -299,18 +373,33 @@ def _coarse(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
     return (blur @ pictures @ blur.T).reshape(len(drawings), -1)
 
 
-def _doubts(sketches: Sequence[Sketch], labels: Sequence[str]) -> NDArray[np.float64]:
-    """Return the nats by which another class is likelier than these, 0 where none is, (n,).
+def _shares(
+    sketches: Sequence[Sketch], labels: Sequence[str | None]
+) -> NDArray[np.float64] | None:
+    """Return how likely each class is, all alike beforehand, these first, (n, classes).
 
-    All classes count alike beforehand. Those that the recogniser does not know are not in
-    doubt; what did not end is.
+    None where the recogniser does not know one of these.
     """
     recogniser = bundled_recogniser()
-    cut = np.array([not sketch.finished for sketch in sketches])
-    if not labels or not set(labels) <= set(recogniser.classes):
-        return np.where(cut, -np.log(LEAST), 0.0)
+    first = [i for i, name in enumerate(recogniser.classes) if name in labels]
+    if len(first) < len(set(labels)):
+        return None
+    rest = np.setdiff1d(np.arange(len(recogniser.classes)), first)
     shares = recogniser.probabilities([sketch.strokes for sketch in sketches])
     shares /= recogniser.tensors["prior"]
-    right = shares[:, [recogniser.classes.index(label) for label in labels]].max(axis=1)
-    doubts = np.log(shares.max(axis=1) / right)
-    return np.where(cut, np.maximum(doubts, -np.log(LEAST)), doubts)
+    return shares[:, [*first, *rest]] / shares.sum(axis=1, keepdims=True)
+
+
+def _doubts(sketches: Sequence[Sketch], labels: Sequence[str | None]) -> NDArray[np.float64]:
+    """Return how doubtful it is that sketches show one of these classes, in nats, (n,).
+
+    Of classes that the recogniser does not know there is no doubt; of what did not end there
+    is most.
+    """
+    shares = _shares(sketches, labels)
+    right = np.ones(len(sketches))
+    if shares is not None:
+        right = shares[:, : len(set(labels))].sum(axis=1)
+    right[[not sketch.finished for sketch in sketches]] = LEAST
+    doubts: NDArray[np.float64] = -np.log(np.maximum(right, LEAST))
+    return doubts
