@@ -143,15 +143,19 @@ def with_encoder(
     return replace(checkpoint, config=config, tensors=tensors)
 
 
+def without_encoder(checkpoint: Checkpoint) -> Checkpoint:
+    """Take a model's encoder away, and what listens to its codes."""
+    config = replace(checkpoint.config, code=0)
+    kept = expected_shapes(config, len(checkpoint.classes))
+    tensors = {name: checkpoint.tensors[name] for name in kept}
+    return replace(checkpoint, config=config, tensors=tensors)
+
+
 def as_guide(checkpoint: Checkpoint) -> Checkpoint:
     """Keep of a model what it knows of drawings of which no class is told."""
-    config = replace(checkpoint.config, code=0)
-    tensors = {
-        name: t[-1:] if name in CLASS_TABLES else t
-        for name, t in checkpoint.tensors.items()
-        if name in expected_shapes(config, len(checkpoint.classes))
-    }
-    return Checkpoint(config, tensors, (), checkpoint.scale)
+    plain = without_encoder(checkpoint)
+    tensors = {n: t[-1:] if n in CLASS_TABLES else t for n, t in plain.tensors.items()}
+    return Checkpoint(plain.config, tensors, (), plain.scale)
 
 
 @click.command(help=help_from(__doc__))

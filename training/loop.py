@@ -26,7 +26,7 @@ from training.config import TrainConfig, augmentation
 from training.data.batches import evaluation_batches, offset_scale, training_batches
 from training.data.dataset import Dataset
 from training.distributed import add_up, anywhere, place
-from training.export import begin_from, digest
+from training.export import begin_from, digest, without_encoder
 from training.model import Batch, Sketchformer
 from training.precision import autocast
 from training.run_folder import RunFolder, Scores
@@ -188,6 +188,8 @@ def train(
     """
     rank, _ = place()
     if begin is not None:
+        if not config.tell_code:  # who is told no codes forgets what they mean
+            begin = without_encoder(begin)
         shape = replace(begin.config, context=max(begin.config.context, config.context))
         begin = replace(begin, config=shape)
         names = asdict(shape).keys() & asdict(config).keys()
@@ -200,7 +202,9 @@ def train(
     torch.manual_seed(config.seed)
     indices = training_indices(dataset, config)
     if config.tell_code and not (begin and begin.config.code):
-        raise Refusal("setting 'tell_code' needs a model with an encoder: --from, --encoder.")
+        config = replace(config, tell_code=0.0)
+        if rank == 0:
+            click.echo("no codes are told: the model has no encoder (--from, --encoder).")
     if not len(indices):
         raise Refusal(f"no drawings of up to {config.context} points to train on.")
     valid = validation_indices(dataset, config)

@@ -83,6 +83,13 @@ def test_a_model_is_given_an_encoder_that_stays_as_it_is(
     assert after.tensors["code_gain.weight"].any()
 
 
+def test_without_an_encoder_no_codes_are_told(data: Path, tmp_path: Path) -> None:
+    said = train_with(data, tmp_path, "--set", "tell_code=0.5")
+    assert said.exit_code == 0
+    assert "no codes are told" in said.output
+    assert "code told" not in said.output
+
+
 def test_what_cannot_be_used_is_refused(data: Path, learnt: Path, tmp_path: Path) -> None:
     file, out = learnt / "encoder.safetensors", tmp_path / "out"
     cut = tmp_path / "cut.safetensors"
@@ -91,7 +98,6 @@ def test_what_cannot_be_used_is_refused(data: Path, learnt: Path, tmp_path: Path
         (("--encoder", file), "--from"),
         (("--from", "shipped", "--encoder", file), "other classes"),
         (("--from", "shipped", "--encoder", cut), "cannot be read as an encoder"),
-        (("--set", "tell_code=0.5"), "needs a model with an encoder"),
     ):
         result = train_with(data, out, *words)
         assert result.exit_code == 2
