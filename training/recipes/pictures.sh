@@ -39,8 +39,12 @@ vpype sketchgen --seed 6 -n 24 --best-of 4 --class "$lines" --layers sketch --gr
     oneline -b 1m color black write "$work/out.svg"
 picture one-line-shortest 1400
 
-vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 --class "$lines" --grid 8 3 color black \
-    write "$work/out.svg"
+vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 \
+    --class face,cat,rabbit,flower,butterfly,snail \
+    --class fish,umbrella,teapot,owl,cactus,mushroom \
+    --class dog,bird,house,tree,bicycle,sailboat \
+    --class guitar,lion,elephant,shoe,octopus,horse \
+    --grid 8 3 color black write "$work/out.svg"
 picture one-line 1400
 
 vpype sketchgen --model oneline --seed 7 -n 10 grid 5 2 color black write "$work/out.svg"
