@@ -12,12 +12,12 @@ DEFAULT_GUIDANCE = 1.5
 #: How often to draw a sketch until the recogniser sees its class.
 DEFAULT_TRIES = 3
 
-# The same where a drawing is drawn anew, and what differs is its code: from
-# `python -m training.evaluate --part codes`.
+# The same where a code tells what to draw: what is to differ differs in the code, so the lines
+# are calm.
 
 #: How freely lines are drawn.
 CALM_TEMPERATURE = 0.3
 #: How freely a drawing goes its own way.
 CALM_STRUCTURE_TEMPERATURE = 0.5
-#: How much to insist on the class.
+#: How much to insist on the class, on the way from one to another.
 CALM_GUIDANCE = 1.0

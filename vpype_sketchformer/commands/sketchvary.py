@@ -12,7 +12,7 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer import CALM_GUIDANCE, CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE
+from vpype_sketchformer import CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, processor
 from vpype_sketchformer.commands.support.document import add, layout, note, page_is_free
@@ -81,7 +81,7 @@ def _check(call: Call[SeeingMemory]) -> None:
 @options.temperature_of(CALM_TEMPERATURE)
 @options.structure_temperature_of(CALM_STRUCTURE_TEMPERATURE)
 @options.pen_temperature
-@options.guidance_of(CALM_GUIDANCE)
+@options.guidance
 @click.option(
     "--tries",
     type=vpype_cli.IntegerType(),
