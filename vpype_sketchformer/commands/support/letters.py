@@ -55,7 +55,7 @@ _SHARP_S = [
 
 def has(character: str) -> bool:
     """Tell whether a character can be drawn."""
-    base, *marks = unicodedata.normalize("NFD", character) or " "
+    base, *marks = list(unicodedata.normalize("NFD", character)) or [" "]
     known = all(mark in _ACCENTS or mark == _CEDILLA for mark in marks)
     others = _TOGETHER.keys() | _LIKE.keys() | _TURNED.keys() | _CROSSED.keys() | {"ß"}
     return known and (" " <= base <= "~" or base in others)
@@ -103,7 +103,7 @@ def _glyph(character: str, font: str, size: float) -> tuple[vp.LineCollection, f
             [complex(left + right, x_top + foot) - part for part in lines]
         ), width
     character = _LIKE.get(character, character)
-    base, *marks = unicodedata.normalize("NFD", _CROSSED.get(character, character))
+    base, *marks = list(unicodedata.normalize("NFD", _CROSSED.get(character, character)))
     if marks and base == "i":
         base = "ı"
     lines, width = _plain(base, font, size)
@@ -113,8 +113,8 @@ def _glyph(character: str, font: str, size: float) -> tuple[vp.LineCollection, f
     middle = (left + right) / 2
     for mark in marks:
         at = complex(middle, bottom if mark == _CEDILLA else top - 0.2 * unit)
-        for part in [_BELOW] if mark == _CEDILLA else _ACCENTS[mark]:
-            lines.append(at + np.conj(np.array(part)) * unit)
+        for stroke in [_BELOW] if mark == _CEDILLA else _ACCENTS[mark]:
+            lines.append(at + np.conj(np.array(stroke)) * unit)
     if character in _CROSSED:
         lines.append([complex(left, bottom), complex(right, top)])
     return lines, width
