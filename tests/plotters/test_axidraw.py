@@ -11,12 +11,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import click.testing
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ from plotink import ebb_motion, ebb_serial
 
 from tests.conftest import CommandLine
 from tests.fakes.ebb import FakeEBB
+from vpype_sketchformer.commands.support.terminal import Terminal
 from vpype_sketchformer.plotters.axidraw import module
 from vpype_sketchformer.plotters.axidraw.module import MAKERS
 
@@ -212,6 +216,13 @@ def test_forlayer_plots_each_layer(board: FakeEBB, vpype: Vpype) -> None:
     assert files() == ["sheet.svg"]
 
 
+def test_forfile_leaves_nothing_beside_the_file(board: FakeEBB, vpype: Vpype) -> None:
+    result = vpype("forfile sheet.svg read %_path% axidraw --yes --no-pause end")
+    assert result.exit_code == 0, result.output
+    assert_drawn(board, strokes_of(sheet()))
+    assert files() == ["sheet.svg"]
+
+
 def test_forlayer_asks_for_each_pen(board: FakeEBB, vpype: Vpype) -> None:
     result = vpype("read sheet.svg forlayer axidraw --yes end", typed="n\n")
     assert result.exit_code == 1
@@ -229,7 +240,7 @@ def test_a_stop_lifts_the_pen_and_can_be_resumed(
 ) -> None:
     actions = {
         "button": (board.press, "pause button"),
-        "ctrl-c": (lambda: os.kill(os.getpid(), signal.SIGINT), "Ctrl-C"),
+        "ctrl-c": (lambda: os.kill(os.getpid(), signal.SIGINT), "stopped by you"),
     }
     action, words = actions[fault]
     for millimetres in (60, 170, 250):
@@ -250,6 +261,114 @@ def test_a_stop_lifts_the_pen_and_can_be_resumed(
     assert result.exit_code == 0, result.output
     assert_drawn_once(board, strokes_of(sheet()))
     assert files() == ["sheet.svg"]
+
+
+@pytest.fixture
+def typing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Somebody at a terminal, who types keys now, and others once there is a pause."""
+    master, slave = pty.openpty()
+    answers: list[str] = []
+    say = Terminal.say
+
+    def told(self: Terminal, text: str) -> None:
+        say(self, text)
+        if text.startswith("paused"):
+            os.write(master, answers.pop(0).encode())
+
+    def typed(keys: str, then: str = "") -> None:
+        answers.append(then)
+        os.write(master, keys.encode())
+        time.sleep(0.3)  # the board lets the machine wait: its moves take no time
+
+    monkeypatch.setattr(Terminal, "say", told)
+    with os.fdopen(slave) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield typed
+    os.close(master)
+
+
+def test_keys_pause_and_change_speed_and_height(
+    board: FakeEBB, vpype: Vpype, typing: Callable[..., None], capsys: pytest.CaptureFixture
+) -> None:
+    line = "read sheet.svg axidraw --yes --no-pause --speed-down 20"
+    board.after(60, lambda: typing(" ", "++d\n"))
+    board.after(200, lambda: typing("--"))  # at once, without a pause
+    vpype_cli.execute(line)
+    told = capsys.readouterr().err
+    assert told.count("paused, pen up") == 1
+    assert "--speed-down 24 --pen-down 29" in told
+    assert "--speed-down 20 --pen-down 29" in told
+    assert_drawn_once(board, strokes_of(sheet()))
+    speeds = np.array(board.speeds[False]) / FULL_SPEED * 100
+    assert sum(np.isclose(speeds, 20, rtol=0.01)) > 5
+    assert sum(np.isclose(speeds, 24, rtol=0.01)) > 5
+    assert heights(board)[1] == pytest.approx(29, abs=0.1)
+    assert board.position == pytest.approx((0, 0), abs=CLOSE)
+    assert files() == ["sheet.svg"]
+
+
+def test_the_button_pauses_where_somebody_is_there(
+    board: FakeEBB, vpype: Vpype, typing: Callable[..., None], capsys: pytest.CaptureFixture
+) -> None:
+    def press() -> None:
+        board.press()
+        typing("", "\n")
+
+    board.after(60, press)
+    vpype_cli.execute("read sheet.svg axidraw --yes --no-pause")
+    assert "paused, pen up" in capsys.readouterr().err
+    assert_drawn_once(board, strokes_of(sheet()))
+
+
+@pytest.mark.parametrize("keys", [("q", ""), (" ", "q")])
+def test_q_stops_for_resume(
+    board: FakeEBB, vpype: Vpype, typing: Callable[..., None], keys: tuple[str, str]
+) -> None:
+    board.after(60, lambda: typing(*keys))
+    with pytest.raises(click.ClickException, match="stopped by you"):
+        vpype_cli.execute("read sheet.svg axidraw --yes --no-pause")
+    assert board.pen_up
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+    assert result.exit_code == 0, result.output
+    assert_drawn_once(board, strokes_of(sheet()))
+
+
+def test_a_plot_that_was_resumed_at_home_pauses_where_it_is(
+    board: FakeEBB, vpype: Vpype, typing: Callable[..., None]
+) -> None:
+    board.after(60, board.unplug)
+    board.after(170, lambda: typing(" ", "\n"))
+    vpype("read sheet.svg axidraw --yes --no-pause")
+    board.plug_in()
+    board.switch_off()
+    board._place = [0, 0]  # by hand
+    vpype_cli.execute("read sheet.svg axidraw --yes --no-pause --resume --at-home")
+    assert_all_drawn(board, strokes_of(sheet()), again=100)
+    assert board.position == pytest.approx((0, 0), abs=CLOSE)
+
+
+def test_the_carriage_parks_for_another_pen(
+    board: FakeEBB, vpype: Vpype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def confirm(self: Terminal, question: str, default: bool = False) -> bool:
+        asked.append(board.position)
+        return "copy" not in question
+
+    monkeypatch.setattr(Terminal, "confirm", confirm)
+    result = vpype("read sheet.svg axidraw --yes --park 12cm 3cm --copies 2")
+    assert result.exit_code == 1
+    assert asked == [pytest.approx((120, 30), abs=CLOSE)] * 2
+    assert_drawn(board, strokes_of(sheet()))
+    assert board.position == (0, 0)
+
+
+def test_a_parking_place_beyond_the_travel_is_refused(board: FakeEBB, vpype: Vpype) -> None:
+    result = vpype("read sheet.svg axidraw --yes --park 1m 0")
+    assert result.exit_code == 2
+    assert "--park is beyond the travel, 299.97 x 217.93 mm" in result.output
+    assert board.strokes == []
 
 
 def test_a_stop_that_cannot_be_kept_is_said(board: FakeEBB, vpype: Vpype) -> None:

@@ -11,12 +11,13 @@ import click
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.support.pipeline import layers_around
+from vpype_sketchformer.commands.support.pipeline import PlacedCommand, layers_around
 from vpype_sketchformer.plotters.job import JobError, JobFile
 from vpype_sketchformer.plotters.operator import DeclinedError
 from vpype_sketchformer.units import MM
 
 if TYPE_CHECKING:
+    from vpype_sketchformer.commands.support.pipeline import Place
     from vpype_sketchformer.commands.support.terminal import Terminal
     from vpype_sketchformer.plotters.axidraw.module import AxiDraw
     from vpype_sketchformer.plotters.axidraw.session import Surroundings, Wanted
@@ -32,7 +33,7 @@ RANGES = {
 }
 
 
-@click.command()
+@click.command(cls=PlacedCommand)
 @click.option(
     "-l",
     "--layer",
@@ -137,6 +138,15 @@ RANGES = {
     help="Before the plot, travel around the `page` or the `drawing` with the pen up.",
 )
 @click.option(
+    "--park",
+    type=vpype_cli.LengthType(),
+    nargs=2,
+    default=("0", "0"),
+    metavar="X Y",
+    help="Where the carriage waits for another pen or paper, from the home corner along the "
+    "long side and the short one (default: 0 0).",
+)
+@click.option(
     "--copies",
     type=vpype_cli.IntegerType(),
     default="1",
@@ -150,7 +160,7 @@ RANGES = {
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before the plot.")
 @vpype_cli.global_processor
-def axidraw(document: vp.Document, **options: Any) -> vp.Document:
+def axidraw(document: vp.Document, place: Place, **options: Any) -> vp.Document:
     """Plot on an AxiDraw or a NextDraw.
 
     Layers are plotted one after the other, each from the home corner (top left) and back; the
@@ -171,13 +181,24 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
     front is not plotted, a ! in front asks for a pause, and +H, +S or +D and a number,
     in front or behind a leading number, set pen height, speed, or a delay in milliseconds.
 
-    The pause button and Ctrl-C lift the pen and stop; the same command with `--resume` goes on
-    from there, so plot from a file: a sketch that is invented anew is another drawing. How far
-    the plot got is kept in two files beside the drawing, .job.json and .axidraw.svg. The
-    carriage must stay where it stopped; before you switch the machine off, run the command
-    with `--home` instead. After a pulled cable the machine's own count of steps tells where
-    the carriage is; where it was switched off since, push the carriage into the home corner
-    and say `--at-home` as well.
+    While it plots:
+
+    \b
+        Space, p       pause: the pen is lifted where it is; so does the
+                       machine's button, where somebody sits at the terminal
+        + -            ten percent faster, slower
+        u d            draw with the pen higher, lower
+        Enter          go on after a pause
+        q, Ctrl-C      lift the pen and stop
+
+    The module reads its settings when it begins, so a change lifts the pen for a moment.
+
+    After a stop the same command with `--resume` goes on from there, so plot from a file: a
+    sketch that is invented anew is another drawing. How far the plot got is kept in two files
+    beside the drawing, .job.json and .axidraw.svg. The carriage must stay where it stopped;
+    before you switch the machine off, run the command with `--home` instead. After a pulled
+    cable the machine's own count of steps tells where the carriage is; where it was switched
+    off since, push the carriage into the home corner and say `--at-home` as well.
 
     Examples:
 
@@ -227,7 +248,7 @@ def axidraw(document: vp.Document, **options: Any) -> vp.Document:
         wanted, machine = _wanted(options), _machine(options)
         numbers = vpype_cli.multiple_to_layer_ids(options["layer"], document)
         file = JobFile.beside(document)
-        session = Session(machine, file, _surroundings(), wanted, operator)
+        session = Session(machine, file, _surroundings(place), wanted, operator)
         if options["home"]:
             session.go_home(document, numbers)
         else:
@@ -296,19 +317,16 @@ def _wanted(options: dict[str, Any]) -> Wanted:
         pause=options["pause"],
         frame=options["frame"],
         copies=options["copies"],
+        park=complex(*options["park"]) / MM,
     )
 
 
-def _surroundings() -> Surroundings:
+def _surroundings(place: Place) -> Surroundings:
     """Return the layers that `forlayer` shows one by one, and whether a loop goes on."""
     from vpype_sketchformer.plotters.axidraw.session import Surroundings
 
     shown, finished = layers_around()
-    try:
-        more = int(vpype_cli.State.get_current().substitute("%_n - _i%")) > 1
-    except click.BadParameter:
-        more = False
-    return Surroundings(frozenset(shown), frozenset(finished), more)
+    return Surroundings(frozenset(shown), frozenset(finished), more=place.remaining > 1)
 
 
 def _try_pen(options: dict[str, Any], operator: Terminal) -> None:

@@ -133,13 +133,13 @@ STOPS = {
     1: "the plot was paused by the name of a layer",
     101: "no AxiDraw was found: connect it by USB, switch it on, end what else uses it",
     102: "stopped by the pause button",
-    103: "stopped by Ctrl-C",
+    103: "stopped by you",
     104: "the AxiDraw does not answer any more: its USB cable or its power is out; "
     "the pen may still be down, lift it by hand",
     105: "the motors have lost their power",
     106: "the machine did not find its home",
 }
-NOT_FOUND, UNPLUGGED = 101, 104
+NOT_FOUND, BUTTON, KEYBOARD, UNPLUGGED = 101, 102, 103, 104
 
 #: How far a drawing may reach over an edge, in mm: rounding, nothing visible.
 TOLERANCE = 0.01

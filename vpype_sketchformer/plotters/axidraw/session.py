@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,16 @@ OVERLAP = 30.0
 #: By how much the arrow keys change a height of the pen.
 ARROWS = {"\x1b[A": 1, "\x1b[B": -1}
 
+#: What the keys change in the middle of a layer, and which way: the module reads its options
+#: when it begins, so it is stopped, and goes on with others.
+CHANGES = {
+    "+": ("speed_pendown", 1),
+    "-": ("speed_pendown", -1),
+    "u": ("pen_pos_down", 1),
+    "d": ("pen_pos_down", -1),
+}
+PAUSE, GO_ON, STOP = (" ", "p"), ("\n", "\r"), "q"
+
 
 class StoppedError(OneLineError):
     """A plot did not get to its end; says why, and what to do."""
@@ -48,6 +60,8 @@ class Wanted:
         pause: Whether to stop before each layer but the first, for another pen.
         frame: What to travel around before the plot: ``page``, ``drawing``, or nothing.
         copies: How often to plot.
+        park: Where the carriage waits for another pen or paper, x + iy in mm from the home
+            corner along the long side and the short one.
     """
 
     sure: bool = False
@@ -58,6 +72,7 @@ class Wanted:
     pause: bool = True
     frame: str | None = None
     copies: int = 1
+    park: complex = 0j
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,7 @@ class Session:
             StoppedError: It was stopped before its end.
             DeclinedError: The user does not want to.
         """
+        self._check_park()
         parts = whole = self._parts(document, numbers)
         if self.wanted.resume:
             self.record.require_begun()
@@ -270,6 +286,19 @@ class Session:
                 f"{job.layers[0]} reaches {over:.2f} mm beyond the travel of model {model} "
                 f"({module.MODELS[model].names}), {travel[0]:.2f} x {travel[1]:.2f} mm; "
                 "choose another --model, or `layout` the drawing on a smaller page."
+            )
+
+    def _check_park(self) -> None:
+        """Refuse a parking place that the carriage does not reach.
+
+        Raises:
+            JobError: It does not.
+        """
+        travel = self.axidraw.travel
+        if module.excess(np.array([self.wanted.park]), travel) > module.TOLERANCE:
+            raise JobError(
+                f"--park is beyond the travel, {travel[0]:.2f} x {travel[1]:.2f} mm from the "
+                "home corner along the long side and the short one."
             )
 
     def _estimates(self, parts: Sequence[Part]) -> list[Run]:
@@ -415,16 +444,29 @@ class Session:
             raise DeclinedError
 
     def _ask_for_paper(self, copy: int) -> None:
-        if not self.operator.confirm(
-            f"New paper for copy {copy} of {self.wanted.copies}: plot?", default=True
-        ):
-            raise DeclinedError
+        with self._parked():
+            if not self.operator.confirm(
+                f"New paper for copy {copy} of {self.wanted.copies}: plot?", default=True
+            ):
+                raise DeclinedError
 
     def _change_pen(self, part: Part) -> None:
-        with contextlib.suppress(DeclinedError):
+        with contextlib.suppress(DeclinedError), self._parked():
             if self.operator.confirm(f"Now the pen for {part}: plot?", default=True):
                 return
         raise StoppedError(f"stopped before {part}; the same command with --resume goes on.")
+
+    @contextlib.contextmanager
+    def _parked(self) -> Iterator[None]:
+        """Have the carriage out of the way, and home again, whatever is answered."""
+        if not self.wanted.park:
+            yield
+            return
+        self.axidraw.walk(self.wanted.park)
+        try:
+            yield
+        finally:
+            self.axidraw.walk(-self.wanted.park)
 
     # --- the plot -------------------------------------------------------------------------
 
@@ -438,17 +480,32 @@ class Session:
             another = number or (around.finished and wanted.sure and not part.is_begun)
             if another and (part.pause or wanted.pause):
                 self._change_pen(part)
-            with _clock(estimate.seconds):
-                self._draw(part)
+            paused = self._draw(part, estimate.seconds)
+            while paused:
+                (left,) = self._estimates([paused])
+                paused = self._draw(paused, left.seconds)
 
-    def _draw(self, part: Part) -> None:
-        """Plot a layer, or what is left of it, and keep how far it got."""
+    def _draw(self, part: Part, seconds: float) -> Part | None:
+        """Plot a layer, or what is left of it, and keep how far it got.
+
+        Args:
+            part: The layer.
+            seconds: How long it takes.
+
+        Returns:
+            What is left of it after a pause that the user has ended; None once it is drawn.
+
+        Raises:
+            JobError: The record cannot be written.
+            StoppedError: It was stopped.
+        """
         answers = self.axidraw.look() is not None
         if part.walk:
             self.axidraw.walk(part.walk)
         self.record.begin(part.job, part.progress)
         try:
-            run = self.axidraw.run(part.svg, part.mode)
+            with _clock(seconds), self._keys() as typed:
+                run = self.axidraw.run(part.svg, part.mode)
         except AxiDrawError as error:
             raise StoppedError(f"{part}: {error}.") from error
         if run.code == module.NOT_FOUND:
@@ -466,7 +523,7 @@ class Session:
                 )
             if board is not None or not answers:
                 self.record.finish(part.job)
-                return
+                return None
             run = run._replace(code=module.UNPLUGGED)  # which the module has not noticed
         progress = replace(
             part.progress, span=(least, most), lost=run.code == module.UNPLUGGED
@@ -477,7 +534,83 @@ class Session:
             self.record.stop(part.job, progress, run.svg)
         except JobError as error:
             raise StoppedError(f"{part}: {error}") from error
+        if self._goes_on(run, typed):
+            return replace(part, svg=run.svg, is_resumed=True, progress=progress, walk=0j)
         raise _stopped(run, f" {part} is unfinished; the same command with --resume goes on.")
+
+    @contextlib.contextmanager
+    def _keys(self) -> Iterator[list[str]]:
+        """Let keys stop the module, as Ctrl-C does; gives the ones that were pressed."""
+        typed: list[str] = []
+        if not self.operator.present:
+            yield typed
+            return
+        over = threading.Event()
+
+        def listen() -> None:
+            stopped = False
+            while not over.wait(0.02):
+                key = pressed()
+                if key and key in (*PAUSE, *CHANGES, STOP):
+                    typed.append(key)
+                # Before the module listens to Ctrl-C, it would be lost.
+                if typed and not stopped and signal.getsignal(signal.SIGINT) != before:
+                    stopped = True
+                    _thread.interrupt_main()
+
+        with self.operator.keys() as pressed:
+            before = signal.getsignal(signal.SIGINT)
+            listener = threading.Thread(target=listen, daemon=True)
+            listener.start()
+            try:
+                yield typed
+            finally:
+                over.set()
+                listener.join()
+
+    def _goes_on(self, run: Run, typed: Sequence[str]) -> bool:
+        """Pause after a stop by keys or the button, and change what is asked for.
+
+        Args:
+            run: What the module stopped with.
+            typed: The keys that were pressed meanwhile.
+
+        Returns:
+            Whether to go on.
+        """
+        by_button = run.code == module.BUTTON and self.operator.present
+        if STOP in typed or not (by_button or (run.code == module.KEYBOARD and typed)):
+            return False
+        for key in typed:
+            self._change(key)
+        if not by_button and not set(typed).intersection(PAUSE):
+            return True
+        with self.operator.keys() as pressed:
+            self.operator.say(
+                "paused, pen up: + and - draw on faster or slower, u and d with the pen "
+                "higher or lower, Enter goes on, q stops"
+            )
+            while (key := pressed()) not in GO_ON:
+                if key == STOP:
+                    return False
+                self._change(key)
+                time.sleep(0.02)
+        return True
+
+    def _change(self, key: str) -> None:
+        """Draw with another speed, or the pen at another height, as a key says."""
+        if key not in CHANGES:
+            return
+        name, sign = CHANGES[key]
+        value = self.axidraw.setting(name)
+        if name == "speed_pendown":
+            most = self.axidraw.maker.fastest
+            value = min(most, max(1, value + sign * max(1, round(value / 10))))
+        else:
+            value = min(100, max(0, value + sign))
+        self.axidraw = replace(self.axidraw, options={**self.axidraw.options, name: value})
+        speed, height = map(self.axidraw.setting, ("speed_pendown", "pen_pos_down"))
+        self.operator.say(f"draws on with --speed-down {speed} --pen-down {height}")
 
     def _noted(self, part: Part, progress: Progress) -> Progress:
         """Return the progress with the place where the carriage stands, by the board."""
