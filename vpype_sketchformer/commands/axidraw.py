@@ -262,7 +262,7 @@ def axidraw(document: vp.Document, place: Place, **options: Any) -> vp.Document:
     return document
 
 
-axidraw.help_group = "Output"  # type: ignore[attr-defined]
+axidraw.help_group = "Output"
 
 
 def _machine(options: dict[str, Any]) -> AxiDraw:
