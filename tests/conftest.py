@@ -23,6 +23,7 @@ DATA = Path(__file__).parent / "data"
 #: These need a pseudo-terminal, to stand in for a machine or for somebody who types.
 NEED_A_TERMINAL = (
     "benchmarks/test_grbl.py",
+    "commands/test_progress.py",
     "plotters/test_axidraw.py",
     "plotters/test_grbl.py",
     "sketchpad/test_sketchpad.py",

@@ -8,7 +8,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpype_sketchformer.cleaning import clean
+from vpype_sketchformer.cleaning import CleaningError, clean
 
 Stroke = np.ndarray
 
@@ -76,3 +76,26 @@ def test_no_place_is_left_white_and_none_new_is_inked(strokes: list[Stroke]) -> 
     assert not shapely.difference(after, shapely.buffer(before, 1 + 1e-6)).length > 0
     lost = shapely.difference(before, shapely.buffer(after, 1.1))
     assert all(part.length < 4 for part in shapely.get_parts(lost))
+
+
+@settings(max_examples=40, deadline=None)
+@given(strokes_of, strokes_of)
+def test_what_is_beside_is_ink_that_stays(beside: list[Stroke], strokes: list[Stroke]) -> None:
+    """Nothing is drawn along it again, and together they show what both showed."""
+    kept = [stroke.copy() for stroke in beside]
+    before, after = ink(beside + strokes), ink(beside + clean(strokes, 1, beside=beside))
+    assert all(np.array_equal(a, b) for a, b in zip(beside, kept, strict=True))
+    assert not shapely.difference(after, shapely.buffer(before, 1 + 1e-6)).length > 0
+    lost = shapely.difference(before, shapely.buffer(after, 1.1))
+    assert all(part.length < 4 for part in shapely.get_parts(lost))
+
+
+def test_lines_are_cleaned_beside_others() -> None:
+    double, short = line((10, 0.4), (90, 0.4)), line((50, 50), (50, 0.8))
+    assert clean([double], 1, beside=[ROAD]) == []
+    assert clean([short], 1, beside=[ROAD])[0][-1] == pytest.approx([50, 0])
+
+
+def test_lines_without_end_are_refused() -> None:
+    with pytest.raises(CleaningError, match="too long"):
+        clean([line((0, 0), (1e9, 0))], 1)

@@ -38,16 +38,28 @@ STRAIGHT = 0.5
 #: Nearer than this share of the pen's width, ends touch already.
 TOUCHING = 0.1
 
+#: Lines are looked at from so many places at most: 450 m of them with a pen of 0.3 mm.
+MOST = 3_000_000
 
-def clean_sketch(sketch: Sketch) -> Sketch:
-    """Clean a sketch as a fine pen needs it, the same at all sizes."""
+
+class CleaningError(ValueError):
+    """Strokes that cannot be cleaned; the message is one clear line."""
+
+
+def clean_sketch(sketch: Sketch, beside: Sequence[Points] = ()) -> Sketch:
+    """Clean a sketch as a fine pen needs it, the same at all sizes.
+
+    Args:
+        sketch: The sketch.
+        beside: Strokes of the same drawing, (k, 2) each, that are to stay as they are.
+    """
     if not sketch.strokes:
         return sketch
-    left, top, right, bottom = sketch.bounds
-    size = max(right - left, bottom - top)
+    size = float(np.ptp(np.concatenate([*sketch.strokes, *beside]), axis=0).max())
     if not size:
         return sketch
-    strokes = clean(sketch.strokes, PEN * size, least=LEAST * size, reach=REACH * size)
+    sizes = {"least": LEAST * size, "reach": REACH * size}
+    strokes = clean(sketch.strokes, PEN * size, **sizes, beside=beside)
     return replace(sketch, strokes=tuple(strokes))
 
 
@@ -57,27 +69,34 @@ def clean(
     *,
     least: float | None = None,
     reach: float | None = None,
+    beside: Sequence[Points] = (),
 ) -> list[Points]:
     """Clean strokes.
 
     Args:
         strokes: Polylines, (k, 2) each, k >= 1, in drawing order.
         pen: The pen's width, greater than 0.
-        least: Shorter strokes go, unless there would be none left. None: the pen's width.
+        least: Shorter strokes go, unless there would be nothing left. None: the pen's width.
         reach: Ends that stop short of other lines by this much are led on to them, and cut
             back where they go beyond them by no more. None: the pen's width.
+        beside: Strokes that were drawn before and stay as they are.
 
     Returns:
         The strokes that are left, in the same order; one that ran over others may have become
         several.
+
+    Raises:
+        CleaningError: The strokes are too long for such a pen.
     """
+    if sum(map(_length, [*beside, *strokes])) > MOST * STEP * pen:
+        raise CleaningError("the lines are too long to be cleaned for a pen as fine as this.")
     least = pen if least is None else least
     reach = pen if reach is None else reach
     long = [stroke for stroke in strokes if _length(stroke) >= least]
-    if not long:
+    if not long and not beside:
         return list(strokes)
-    single = [part for part in _without_doubles(long, pen) if _length(part) >= least]
-    return _with_ends(single, pen, reach)
+    parts = _without_doubles([*beside, *long], pen, len(beside))
+    return _with_ends([p for p in parts if _length(p) >= least], pen, reach, beside)
 
 
 def _length(stroke: Points) -> float:
@@ -114,8 +133,8 @@ class _Inked:
         return False
 
 
-def _without_doubles(strokes: Sequence[Points], pen: float) -> Iterator[Points]:
-    """Yield what of strokes does not run along ink that was there before."""
+def _without_doubles(strokes: Sequence[Points], pen: float, first: int) -> Iterator[Points]:
+    """Yield what of strokes, from ``first`` on, does not run along earlier ink."""
     inked = _Inked(pen)
     for number, stroke in enumerate(strokes):
         along = stations(stroke)
@@ -125,7 +144,7 @@ def _without_doubles(strokes: Sequence[Points], pen: float) -> Iterator[Points]:
         gone = np.zeros(count, bool)
         waiting: list[int] = []
         for i, ((x, y), there) in enumerate(zip(places.tolist(), at.tolist(), strict=True)):
-            if inked.near(x, y, number, there):
+            if number >= first and inked.near(x, y, number, there):
                 waiting.append(i)
                 if i < count - 1:
                     continue
@@ -135,7 +154,8 @@ def _without_doubles(strokes: Sequence[Points], pen: float) -> Iterator[Points]:
             for k in [k for k in waiting if not gone[k]] + [i] * (i not in waiting):
                 inked.add(float(places[k, 0]), float(places[k, 1]), number, float(at[k]))
             waiting = []
-        yield from _pieces(stroke, along, at, gone)
+        if number >= first:
+            yield from _pieces(stroke, along, at, gone)
 
 
 def _pieces(
@@ -155,18 +175,24 @@ def _pieces(
 # --- ends ------------------------------------------------------------------------------------
 
 
-def _with_ends(strokes: Sequence[Points], pen: float, reach: float) -> list[Points]:
+def _with_ends(
+    strokes: Sequence[Points], pen: float, reach: float, beside: Sequence[Points]
+) -> list[Points]:
     """Cut ends that go a little too far, and lead on those that stop a little short."""
-    result = [np.asarray(stroke, np.float64) for stroke in strokes]
-    for i in range(len(result)):
+    result = [np.asarray(stroke, np.float64) for stroke in [*strokes, *beside]]
+    lines = [k for k, line in enumerate(result) if len(line) > 1]
+    tree = shapely.STRtree([shapely.linestrings(result[k]) for k in lines])
+    for i in range(len(strokes)):
         for side in (0, -1):
             stroke = result[i][:: 1 if side else -1]  # the end in question last
             if len(stroke) < 2:
                 continue
-            others = [line for k, line in enumerate(result) if k != i and len(line) > 1]
-            end = _mended(stroke, others, pen, reach)
+            # Twice as far, since others may have been led on meanwhile.
+            around = shapely.box(*(stroke[-1] - 2 * reach), *(stroke[-1] + 2 * reach))
+            near = [lines[k] for k in np.sort(tree.query(around)) if lines[k] != i]
+            end = _mended(stroke, [result[k] for k in near], pen, reach)
             result[i] = end[:: 1 if side else -1]
-    return result
+    return result[: len(strokes)]
 
 
 def _mended(stroke: Points, others: Sequence[Points], pen: float, reach: float) -> Points:

@@ -714,3 +714,21 @@ def test_any_drawing_is_completed_or_refused_and_kept(
             assert kept[lid][1][: len(lines)] == lines
     assert set(after.layers) - set(before.layers) == set(completions(after))
     assert np.all(np.isfinite([z for line in added(after) for z in line]))
+
+
+def test_only_what_is_added_is_cleaned(run: Run) -> None:
+    """Your lines stay as they are, specks and all; what is drawn on top of them goes."""
+    speck = [300 + 300j, 300.1 + 300j]
+    yours = [[100 + 100j, 300 + 100j], [100 + 100.2j, 300 + 100.2j], speck]
+    plain, cleaned = (
+        run(f"COMPLETE -c cat {option}", vp.Document(vp.LineCollection(yours)))
+        for option in ("", "--clean")
+    )
+    assert [list(line) for line in cleaned.layers[1]] == [
+        list(line) for line in plain.layers[1]
+    ]
+    assert len(cleaned.layers[1]) == len(yours)
+    assert cleaned.layers[2].pen_up_length() != plain.layers[2].pen_up_length()
+    assert cleaned.layers[2].length() < plain.layers[2].length()
+    with pytest.raises(click.BadParameter, match="--one-line"):
+        run("COMPLETE --clean --one-line", vp.Document(vp.LineCollection(yours)))

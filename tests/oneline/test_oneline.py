@@ -518,3 +518,18 @@ def test_the_command_line(vpype: CommandLine) -> None:
     result = vpype(*line.split())
     assert result.returncode == 0
     assert "oneline: layer 1: 3 strokes before, 1 now" in result.stderr
+
+
+def test_lines_are_cleaned_first_if_wished(capsys: pytest.CaptureFixture[str]) -> None:
+    speck, double = [5 * CM + 1j, 5 * CM + 1.2j], [1 * CM + 0.1j * MM, 4 * CM + 0.1j * MM]
+    strokes = [[0, 5 * CM], double, [2 * CM + CM * 1j, 2 * CM + 0.2j * MM], speck]
+    draw(strokes)
+    assert "4 strokes before" in capsys.readouterr().err
+    path = draw(strokes, "--clean -b 1m")
+    assert "4 strokes before" in capsys.readouterr().err
+    # The upright is gone up and down: nothing else is there twice.
+    assert ink(path).length == pytest.approx(6 * CM, abs=0.01 * CM)
+    with pytest.raises(click.UsageError, match="too long to be cleaned"):
+        draw([[0, 1e9]], "--clean")
+    with pytest.raises(click.UsageError, match="finite"):
+        draw([[0, complex("nan")]], "--clean")

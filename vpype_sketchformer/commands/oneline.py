@@ -62,6 +62,13 @@ def _check(call: Call[Memory]) -> None:
     help="Let each line swing in from one side, and out to the other.",
 )
 @click.option(
+    "--clean/--no-clean",
+    default=False,
+    help="First leave out what is smaller than the pen's width and lines that run on top of "
+    "others, cut ends that go beyond a line by no more than that, and lead on those that stop "
+    "short of one by no more (default: --no-clean).",
+)
+@click.option(
     "-l",
     "--layer",
     type=vpype_cli.LayerType(accept_multiple=True),
@@ -75,9 +82,9 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
     The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
     parts that lie apart are bridged where that costs least: by short lines, from end to end
     rather than from the middle of a line. They are straight. Nothing else is added and nothing
-    is taken away: where a drawing cannot be drawn in one go otherwise, the pen goes over lines
-    again, hardly more than it must, rather than across white paper. At crossings it goes
-    straight on where it can.
+    is taken away, unless you ask for `--clean`: where a drawing cannot be drawn in one go
+    otherwise, the pen goes over lines again, hardly more than it must, rather than across
+    white paper. At crossings it goes straight on where it can.
 
     `--smooth` is for what is looked at from near, as a tattoo is: the line that a person would
     draw in one go. It flows from one line into the next by bows, and where it has to come back
@@ -114,7 +121,8 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
 
             vpype read drawing.svg oneline --smooth --tails gwrite line.gcode
     """  # noqa: D301, D412 -- click's \b, and vpype's way with examples
-    from vpype_sketchformer.oneline import Limits, StrokeError, unbroken
+    from vpype_sketchformer.cleaning import CleaningError, clean
+    from vpype_sketchformer.oneline import Limits, StrokeError, check, unbroken
 
     values = call.values
     layers = [
@@ -130,14 +138,15 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
             limits = Limits(values["tolerance"], values["max_bridge"], pen)
             step = part_of(advance, len(layer))
             try:
+                check(strokes)
                 results[lid] = unbroken(
-                    strokes,
+                    clean(strokes, pen) if values["clean"] else strokes,
                     limits,
                     smooth=values["smooth"],
                     tails=values["tails"],
                     advance=step,
                 )
-            except StrokeError as error:
+            except (CleaningError, StrokeError) as error:
                 raise click.UsageError(f"layer {lid}: {error}") from error
     for lid, result in results.items():
         _report(lid, len(document.layers[lid]), result)

@@ -85,6 +85,11 @@ def _check(call: Call[_Memory]) -> None:
     extent = call.values["extent"]
     options.check(call)
     call.require(
+        not (call.values["clean"] and call.values["one_line"]),
+        "clean",
+        "it may cut lines in two, and `--one-line` is to be one.",
+    )
+    call.require(
         extent is None or 0 < extent < math.inf,
         "extent",
         "the extent must be greater than zero.",
@@ -127,6 +132,13 @@ def _check(call: Call[_Memory]) -> None:
     "--one-line",
     is_flag=True,
     help="Add a single line that goes on from the end of the last one.",
+)
+@click.option(
+    "--clean/--no-clean",
+    default=False,
+    help="For fine pens: leave out what is added as specks or on top of other lines, cut ends "
+    "that go a little too far, and lead on those that stop a little short. Your own lines "
+    "stay as they are (default: --no-clean).",
 )
 @options.smooth
 @click.option(
@@ -243,6 +255,8 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     completion = memory.complete(strokes, count, label, room, values)
     _report(memory, completion)
     added = completion.smoothed(FLATNESS) if values["smooth"] else completion.sketches
+    if values["clean"]:
+        added = [_cleaned(sketch, strokes) for sketch in added]
     if room is not None:
         added = [_crop(memory, sketch, room) for sketch in added]
     sheet = _plan(strokes, added, count, grid=grid, cell=cell)
@@ -310,6 +324,16 @@ def _report(memory: Memory, completion: Completion) -> None:
             err=True,
         )
     memory.warn_of_cuts(completion.sketches)
+
+
+def _cleaned(sketch: Sketch, strokes: Sequence[NDArray[np.float64]]) -> Sketch:
+    """Clean what was added to strokes; what that needs is loaded only then."""
+    from vpype_sketchformer.cleaning import CleaningError, clean_sketch
+
+    try:
+        return clean_sketch(sketch, strokes)
+    except CleaningError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _crop(memory: Memory, sketch: Sketch, room: Box) -> Sketch:

@@ -9,6 +9,6 @@ bridges are bowed (`bows`), what it comes back from is a loop (`loops`), its joi
 """
 
 from vpype_sketchformer.oneline.bridging import Limits
-from vpype_sketchformer.oneline.unbroken import StrokeError, Unbroken, unbroken
+from vpype_sketchformer.oneline.unbroken import StrokeError, Unbroken, check, unbroken
 
-__all__ = ["Limits", "StrokeError", "Unbroken", "unbroken"]
+__all__ = ["Limits", "StrokeError", "Unbroken", "check", "unbroken"]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from scipy.cluster.hierarchy import DisjointSet
-from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import Delaunay, cKDTree
 
 from vpype_sketchformer.oneline.graph import (
@@ -19,8 +18,8 @@ from vpype_sketchformer.oneline.graph import (
     Indices,
     Links,
     Points,
-    adjacency,
     bend,
+    by_node,
     components,
     find_headings,
     stretch,
@@ -43,9 +42,6 @@ DETOUR = 3.0
 
 #: Lines are side by side if the directions from their ends differ by less than 10 degrees.
 BESIDE = np.cos(np.radians(10))
-
-#: Distances along the ink are found for so many ends at once: their table is kept small.
-AT_ONCE = 64
 
 #: Neighbours of a part are looked for from so many places along its longer side.
 SAMPLES = 32
@@ -73,6 +69,11 @@ Advance = Callable[[float], None]
 
 def ignore(share: float) -> None:
     """Show no progress."""
+
+
+def share_of(advance: Advance, begin: float, share: float) -> Advance:
+    """Return what shows the progress of a share of the work."""
+    return lambda done: advance(begin + share * done)
 
 
 @dataclass(frozen=True)
@@ -382,7 +383,9 @@ def find_chains(
     for lines in np.split(order, np.flatnonzero(np.diff(whose[order])) + 1):
         if len(lines) < 2:
             continue
-        ends = tour(points[lines], _part(advance, done / len(order), len(lines) / len(order)))
+        ends = tour(
+            points[lines], share_of(advance, done / len(order), len(lines) / len(order))
+        )
         done += len(lines)
         line, side = lines[ends >> 1], ends & 1
         at = np.column_stack([line, side])[1:-1].reshape(-1, 2, 2)  # both sides of each link
@@ -392,11 +395,6 @@ def find_chains(
         both = [np.column_stack([of[tuple(a.T)], of[tuple(b.T)]]) for of in (pieces, places)]
         found.append(Links(both[0], both[1], lengths)[near])
     return sum(found[1:], found[0])
-
-
-def _part(advance: Advance, begin: float, share: float) -> Advance:
-    """Return what shows the progress of a share of the work."""
-    return lambda part: advance(begin + share * part)
 
 
 def _farthest(graph: Graph) -> Indices:
@@ -548,17 +546,15 @@ def find_joins(graph: Graph, tolerance: Floats) -> Links:
                 free[[i, j]] = False
                 links.append((ends[i, 0], place[i], ends[j, 0], place[j], distance))
 
-    best: dict[int, tuple[float, int, float]] = {}
+    looked = []  # what of a piece no end leads to anyway
+    far, whole, sides = (DETOUR * limit).tolist(), graph.lengths.tolist(), graph.ends.tolist()
     for end, other in zip(tip[free[tip]].tolist(), piece[free[tip]].tolist(), strict=True):
-        detour = DETOUR * limit[end]
-        first, last = (along[end].get(int(node), detour) for node in graph.ends[other])
-        begin, stop = detour - first, graph.lengths[other] - (detour - last)
-        if begin > stop:
-            continue
-        line = shapely.linestrings(stretch(graph.pieces[other], begin, stop))
-        point = shapely.points(points[end])
-        distance = float(shapely.distance(line, point))
-        at = begin + float(shapely.line_locate_point(line, point))
+        first, last = (along[end].get(node, far[end]) for node in sides[other])
+        begin, stop = far[end] - first, whole[other] - (far[end] - last)
+        if begin <= stop:
+            looked.append((end, other, begin, stretch(graph.pieces[other], begin, stop)))
+    best: dict[int, tuple[float, int, float]] = {}
+    for end, other, distance, at in _landings(points, looked):
         if distance <= min(limit[end], best.get(end, (np.inf,))[0]) and not _beside(
             graph.pieces[other], at, limit[end], heading[end]
         ):
@@ -567,6 +563,29 @@ def find_joins(graph: Graph, tolerance: Floats) -> Links:
         links.append((ends[end, 0], place[end], other, at, distance))
     table = np.array(links, float).reshape(-1, 5)
     return Links(table[:, [0, 2]].astype(np.intp), table[:, [1, 3]], table[:, 4])
+
+
+def _landings(
+    points: Points, looked: Sequence[tuple[int, int, float, Points]]
+) -> Iterator[tuple[int, int, float, float]]:
+    """Yield where stretches of pieces are nearest to points.
+
+    Args:
+        points: (n, 2).
+        looked: A point, a piece, how far along it the stretch begins, and the stretch, (k, 2).
+
+    Yields:
+        The point, the piece, the distance, and how far along the piece that is.
+    """
+    if not looked:
+        return
+    ends, pieces, begins, stretches = zip(*looked, strict=True)
+    indices = np.repeat(np.arange(len(looked)), [len(line) for line in stretches])
+    lines = shapely.linestrings(np.concatenate(stretches), indices=indices)
+    tips = shapely.points(points[list(ends)])
+    distances = shapely.distance(lines, tips).tolist()
+    places = (np.array(begins) + shapely.line_locate_point(lines, tips)).tolist()
+    yield from zip(ends, pieces, distances, places, strict=True)
 
 
 def _beside(line: Points, at: float, limit: float, heading: Points) -> bool:
@@ -591,13 +610,19 @@ def _reach(
     Returns:
         For each of these ends, the nodes that are within `DETOUR` of its limit.
     """
-    matrix = adjacency(graph.ends, graph.lengths, len(graph.nodes))
-    tips = np.unique(tip)
+    offsets, halves = by_node(graph.ends, len(graph.nodes))
+    at, lengths = graph.ends.ravel().tolist(), graph.lengths.tolist()
     found: dict[int, dict[int, float]] = {}
-    for some in np.array_split(tips, max(1, -(-len(tips) // AT_ONCE))):
-        farthest = DETOUR * limit[some].max(initial=0.0)
-        ways = dijkstra(matrix, directed=False, indices=nodes[some], limit=farthest)
-        for end, row in zip(some.tolist(), ways, strict=True):
-            here = np.flatnonzero(row <= DETOUR * limit[end])
-            found[end] = dict(zip(here.tolist(), row[here].tolist(), strict=True))
+    for end in np.unique(tip).tolist():
+        farthest = DETOUR * float(limit[end])
+        here = found[end] = {}
+        queue = [(0.0, int(nodes[end]))]
+        while queue:
+            way, node = heapq.heappop(queue)
+            if node in here:
+                continue
+            here[node] = way
+            for half in halves[offsets[node] : offsets[node + 1]]:
+                if way + lengths[half >> 1] <= farthest:
+                    heapq.heappush(queue, (way + lengths[half >> 1], at[half ^ 1]))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +19,11 @@ CURVE_POINTS = 12
 
 
 def write_down(
-    graph: Graph, trail: Sequence[int], lines: Sequence[Points], deviation: float
+    graph: Graph,
+    trail: Sequence[int],
+    lines: Sequence[Points],
+    deviation: float,
+    advance: Callable[[float], None] = lambda share: None,
 ) -> Points:
     """Return the polyline of a trail, its joints rounded by up to ``deviation``.
 
@@ -30,6 +34,7 @@ def write_down(
         trail: The way through the pieces of a part, see `find_trails`.
         lines: What is drawn, one line for each piece of the trail.
         deviation: How far rounding may move a joint.
+        advance: Called with the share of the work that is done.
     """
     path = _without_repeats(lines, graph.resolution)
     if deviation <= 0 or len(trail) < 2 or len(path) < 3:
@@ -39,16 +44,22 @@ def write_down(
     for i, (stop, half) in enumerate(zip(stops[:-1], trail, strict=False)):
         begin = joints.pop()[0] if i and graph.kinds[half >> 1] == JOIN else stop
         joints.append((begin, stop))
-    return _rounded(path, joints, deviation)
+    return _rounded(path, joints, deviation, advance)
 
 
-def _rounded(path: Points, joints: Sequence[tuple[float, float]], deviation: float) -> Points:
+def _rounded(
+    path: Points,
+    joints: Sequence[tuple[float, float]],
+    deviation: float,
+    advance: Callable[[float], None],
+) -> Points:
     """Round a path at its joints, by up to ``deviation``."""
     along = stations(path)
     length = float(along[-1])
     bounds = [0.0, *((a[1] + b[0]) / 2 for a, b in pairwise(joints)), length]
     done, parts = 0.0, []
-    for (begin, end), room in zip(joints, pairwise(bounds), strict=True):
+    for i, ((begin, end), room) in enumerate(zip(joints, pairwise(bounds), strict=True)):
+        advance(i / len(joints))
         for reach in REACHES:
             first = max(begin - reach * deviation, room[0])
             last = min(end + reach * deviation, room[1])

@@ -10,7 +10,7 @@ import numpy as np
 
 from vpype_sketchformer.oneline import bridging, postman
 from vpype_sketchformer.oneline.bows import bow
-from vpype_sketchformer.oneline.bridging import Advance, Gaps, Limits, ignore
+from vpype_sketchformer.oneline.bridging import Advance, Gaps, Limits, ignore, share_of
 from vpype_sketchformer.oneline.graph import (
     BRIDGE,
     JOIN,
@@ -53,6 +53,9 @@ WHITE = 2.0
 #: More parts than this are strung together without a look at other ways.
 MANY = 1000
 
+#: Rounding begins when this share of the work is done.
+UNROUNDED = 0.6
+
 #: Costs that differ by less than this share are the same.
 SLACK = 1e-9
 
@@ -80,6 +83,19 @@ class Unbroken:
     length: float
     retraced: float
     gap: float
+
+
+def check(strokes: Sequence[Points]) -> None:
+    """Refuse strokes, (k, 2) each, that cannot be drawn.
+
+    Raises:
+        StrokeError: A point is not at a finite place, or they are too far from each other.
+    """
+    points = np.concatenate(strokes)
+    if not np.isfinite(points).all():
+        raise StrokeError("a point of the drawing is not at a finite place.")
+    if np.abs(points).max() > LARGEST_COORDINATE:
+        raise StrokeError("the drawing is too large, or too far away.")
 
 
 def unbroken(
@@ -111,24 +127,23 @@ def unbroken(
     """
     if not strokes:
         return Unbroken([], np.zeros(0), np.zeros(0), 0.0, 0.0, np.inf)
-    points = np.concatenate(strokes)
-    if not np.isfinite(points).all():
-        raise StrokeError("a point of the drawing is not at a finite place.")
-    if np.abs(points).max() > LARGEST_COORDINATE:
-        raise StrokeError("the drawing is too large, or too far away.")
+    check(strokes)
     limits = limits or Limits()
+    done = share_of(advance, 0.0, UNROUNDED if smooth else 0.95)
     graph = build(strokes)
-    advance(0.05)
+    done(0.1)
     size = bridging.sizes(graph, graph.parts)[graph.parts]
     joins = bridging.find_joins(graph, limits.joins(size))
     graph = link(graph, joins, JOIN)
+    done(0.2)
     gaps = bridging.find_gaps(graph)
+    done(0.4)
     drawings, gap = bridging.find_drawings(graph, gaps, limits)
-    advance(0.2)
+    done(0.5)
     if shortcut:  # these spare going back from ends that are bridged twice
         bridges = bridging.find_bridges(graph, gaps, drawings, Links.none(), free=False)
     else:
-        bridges = _choose(graph, gaps, drawings, limits, lambda x: advance(0.2 + 0.4 * x))
+        bridges = _choose(graph, gaps, drawings, limits, share_of(done, 0.5, 0.3))
     flowing = smooth and not shortcut
     whole, shortcuts, costs = _shortcuts(
         link(graph, bridges, BRIDGE), limits, shortcut or FLOWING * flowing, flowing
@@ -140,7 +155,7 @@ def unbroken(
         len(whole.nodes),
         spare=len(shortcuts),
         ending=ending,
-        advance=lambda x: advance(0.6 + 0.2 * x),
+        advance=share_of(done, 0.8, 0.15),
     )
     taken = shortcuts[again[again >= len(whole.ends)] - len(whole.ends)]
     again = again[again < len(whole.ends)]
@@ -148,16 +163,24 @@ def unbroken(
     order = np.concatenate([np.arange(len(whole.pieces)), again])  # pieces as often as drawn
     sight = SIGHT * limits.joins(bridging.sizes(whole, whole.parts)[whole.parts])
     trails = find_trails(whole, order, sight, ending)
-    advance(0.9)
-    part = [whole.parts[trail[0] >> 1] for trail in trails]
-    deviation = (limits.rounds(bridging.sizes(whole, whole.parts))[part] * smooth).tolist()
+    done(1.0)
+    whose = [whole.parts[trail[0] >> 1] for trail in trails]
+    deviation = (limits.rounds(bridging.sizes(whole, whole.parts))[whose] * smooth).tolist()
     if flowing:
         lines = bow(whole, trails, sight)
         for trail, drawn, room in zip(trails, lines, deviation, strict=True):
             loop(whole, trail, drawn, LOOP * room)
     else:
         lines = [whole.along(trail) for trail in trails]
-    paths = [write_down(whole, *drawn) for drawn in zip(trails, lines, deviation, strict=True)]
+    written = [
+        share_of(
+            advance,
+            UNROUNDED + (1 - UNROUNDED) * i / len(trails),
+            (1 - UNROUNDED) / len(trails),
+        )
+        for i in range(len(trails))
+    ]
+    paths = list(map(write_down, itertools.repeat(whole), trails, lines, deviation, written))
     retraced = sum(map(_retraced, itertools.repeat(whole), trails, lines))
     length = sum(float(stations(path)[-1]) for path in paths)
     if tails:
@@ -220,7 +243,7 @@ def _choose(
     The first looks for bridges that are short, the second for a path that passes the parts
     one after the other. With very many parts the first takes long and is hardly better.
     """
-    chains = bridging.find_chains(graph, drawings, limits, lambda x: advance(0.8 * x))
+    chains = bridging.find_chains(graph, drawings, limits, share_of(advance, 0.0, 0.5))
     strung = bridging.find_bridges(graph, gaps, drawings, chains)
     if not len(chains) or len(drawings) > MANY:
         return strung

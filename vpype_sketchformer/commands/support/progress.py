@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 #: How long work stays without a bar, in seconds.
 PATIENCE = 1.0
+
+#: How often a bar is drawn anew, in seconds: its clock goes on while nothing is told.
+TICK = 0.5
 
 
 @contextlib.contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal once work on ``total`` things has taken a second.
 
-    Short work does not wait for the bar's import either.
+    It does so however long the work takes to tell of itself. Short work does not wait for the
+    bar's import either.
 
     Yields:
         What to call with the number of things that have just been done.
     """
-    begun, done = time.monotonic(), 0
-    bar: tqdm[None] | None = None
+    ended = threading.Event()
+    done = 0
 
     def advance(count: int) -> None:
-        nonlocal bar, done
+        nonlocal done
         done += count
-        if bar is None and time.monotonic() - begun > PATIENCE:
-            from tqdm import tqdm
 
-            bar = stack.enter_context(tqdm(total=total, disable=None, leave=False))
-        if bar is not None:
-            bar.update(done - bar.n)
+    def show() -> None:
+        if ended.wait(PATIENCE):
+            return
+        from tqdm import tqdm
 
-    with contextlib.ExitStack() as stack:
+        with tqdm(total=total, disable=None, leave=False) as bar:
+            if bar.disable:
+                return
+            bar.start_t -= PATIENCE
+            while not ended.wait(TICK):
+                bar.n = done
+                bar.refresh()
+
+    shower = threading.Thread(target=show, daemon=True)
+    shower.start()
+    try:
         yield advance
+    finally:
+        ended.set()
+        shower.join()
 
 
 def part_of(advance: Callable[[int], None], total: int) -> Callable[[float], None]:
