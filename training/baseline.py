@@ -1,11 +1,11 @@
 """The network that this project began with, kept to be beaten.
 
-A decoder-only transformer after nanoGPT with a mixture head, trained as ``configs/seed.toml``
-says: LayerNorm first, learned positions, ReLU, dropout after the feed-forward only, attention
-divided by the root of the full width, Cholesky factors without a floor, and a pen that does
-not see the offset. Two things differ from the original, so that its loss can be set beside
-others': a start token with the class precedes the first point, and the loss runs over real
-points only.
+A decoder-only transformer after nanoGPT with a mixture head, trained as
+``configs/baseline.toml`` says: LayerNorm first, learned positions, ReLU, dropout after the
+feed-forward only, attention divided by the root of the full width, Cholesky factors without a
+floor, and a pen that does not see the offset. Two things differ from the original, so that its
+loss can be set beside others': a start token with the class precedes the first point, and the
+loss runs over real points only.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ NO_FLOOR = -20.0
 POSITIONS = 512
 
 
-class SeedBlock(nn.Module):
-    """Attention and feed-forward as the seed had them."""
+class BaselineBlock(nn.Module):
+    """Attention and feed-forward as the baseline has them."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         """Initialise."""
@@ -50,8 +50,8 @@ class SeedBlock(nn.Module):
         return x + self.feed(self.feed_norm(x))
 
 
-class Seed(nn.Module):
-    """The seed's network, with the interface of ``Sketchformer``."""
+class Baseline(nn.Module):
+    """The network, with the interface of ``Sketchformer``."""
 
     def __init__(
         self, width: int, heads: int, layers: int, mixtures: int, classes: int, scale: float
@@ -63,7 +63,7 @@ class Seed(nn.Module):
         self.stroke = nn.Linear(2, width)
         self.pen = nn.Embedding(3, width)
         self.position = nn.Embedding(POSITIONS, width)
-        self.blocks = nn.Sequential(*(SeedBlock(width, heads, 0.2) for _ in range(layers)))
+        self.blocks = nn.Sequential(*(BaselineBlock(width, heads, 0.2) for _ in range(layers)))
         self.norm = nn.LayerNorm(width)
         self.mixture = nn.Linear(width, 6 * mixtures)
         self.pen_out = nn.Linear(width, 3)

@@ -7,19 +7,21 @@ from dataclasses import fields
 import torch
 from torch import nn
 
-from training.baseline import Seed
+from training.baseline import Baseline
 from training.config import TrainConfig
 from training.model import Sketchformer
 from training.muon import Muon
 from vpype_sketchformer.model.transformer import ModelConfig
 
-Network = Sketchformer | Seed
+Network = Sketchformer | Baseline
 
 
 def build_model(config: TrainConfig, classes: int, scale: float) -> Network:
     """Make the network that a config asks for."""
-    if config.model == "seed":
-        return Seed(config.width, config.heads, config.layers, config.mixtures, classes, scale)
+    if config.model == "baseline":
+        return Baseline(
+            config.width, config.heads, config.layers, config.mixtures, classes, scale
+        )
     names = {f.name for f in fields(ModelConfig)} & {f.name for f in fields(TrainConfig)}
     shape = ModelConfig(**{name: getattr(config, name) for name in names})
     return Sketchformer(shape, classes, scale, config.dropout)

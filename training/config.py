@@ -14,7 +14,7 @@ from training.data.batches import Augmentation
 from vpype_sketchformer.model.checkpoint import MOST
 from vpype_sketchformer.model.transformer import ModelConfig
 
-MODELS = ("sketchformer", "seed")
+MODELS = ("sketchformer", "baseline")
 OPTIMIZERS = ("muon", "adamw")
 
 #: Settings that a run may take up again with: how long it lasts, what it shows.
@@ -33,7 +33,7 @@ class TrainConfig:
     """The settings of a run; ``training/configs`` has commented values.
 
     Attributes:
-        model: "sketchformer", or "seed" for the recipe this project began with.
+        model: "sketchformer", or "baseline" for the one this project began with.
         width: Channels.
         heads: Attention heads.
         layers: Blocks.
@@ -170,7 +170,7 @@ def check(config: TrainConfig) -> None:
         most = getattr(MOST, name)
         require(values[name] <= most, f"setting '{name}' must be at most {most}.")
     # Rotary positions turn pairs of channels.
-    parts = config.heads * (1 if config.model == "seed" else 2)
+    parts = config.heads * (1 if config.model == "baseline" else 2)
     require(
         config.width % parts == 0,
         f"width {config.width} must be a multiple of {parts}, for {config.heads} heads.",
@@ -181,8 +181,8 @@ def check(config: TrainConfig) -> None:
         "so that the longest drawing fits a batch.",
     )
     require(
-        config.model != "seed" or config.context <= POSITIONS,
-        f"context must be at most {POSITIONS} for the seed.",
+        config.model != "baseline" or config.context <= POSITIONS,
+        f"context must be at most {POSITIONS} for the baseline.",
     )
 
 

@@ -5,7 +5,7 @@ drawings, the default; what is published is measured with --split test.
 
 likelihood: negative log-likelihood in nats per real point, dequantised, in pixels of the
 0-255 frame, the class told: over all points, as the mean of all classes, of the 40 largest,
-and of the five worst. For a run of the seed's recipe, give its state.pt.
+and of the five worst. For a run of the baseline, give its state.pt.
 
 samples: sketches of each class beside as many real drawings: the share that ends by itself at
 the first try ("ended"), and with those that were drawn again ("redrawn"); judged by the

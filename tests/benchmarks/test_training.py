@@ -1,4 +1,4 @@
-"""Training: a step of ours against the seed's, and a compiled one against a plain one."""
+"""Training: a step of ours against the baseline's, and a compiled one against a plain one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from training.baseline import Seed
+from training.baseline import Baseline
 from training.build import build_model, build_optimizers
 from training.config import augmentation, read_config
 from training.data import dataset as datasets
@@ -25,10 +25,10 @@ from training.model import Batch
 from .conftest import Judge, in_turns
 
 ROOT = Path(__file__).parents[2]
-SEED_SIZE = ("width=384", "heads=6", "layers=6")
-#: The seed padded every drawing to this; longer ones it left out, and so does this benchmark.
-SEED_LENGTH = 128
-SEED_BATCH = 64
+BASELINE_SIZE = ("width=384", "heads=6", "layers=6")
+#: The baseline padded every drawing to this and left out longer ones; so does this benchmark.
+BASELINE_LENGTH = 128
+BASELINE_BATCH = 64
 
 
 @pytest.fixture(scope="module")
@@ -38,26 +38,26 @@ def dataset(quickdraw: Path, tmp_path_factory: pytest.TempPathFactory) -> Datase
         drawing
         for path in sorted(quickdraw.glob("*.ndjson"))
         for drawing in read_ndjson(path)
-        if len(drawing.pen) <= SEED_LENGTH
+        if len(drawing.pen) <= BASELINE_LENGTH
     ]
     return datasets.save(drawings, tmp_path_factory.mktemp("data") / "few.safetensors")
 
 
-def seed_steps(dataset: Dataset) -> Iterator[int]:
-    """Train as the seed did, yielding the real points of each step.
+def baseline_steps(dataset: Dataset) -> Iterator[int]:
+    """Train as the baseline did, yielding the real points of each step.
 
     float32, 64 drawings of any length padded to the longest allowed, and a loss that is the
     mean over all positions.
     """
-    model = Seed(
+    model = Baseline(
         384, 6, 6, 20, len(dataset.classes), offset_scale(dataset, dataset.of("train"))
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     rng = np.random.default_rng(0)
     while True:
-        chosen = rng.choice(dataset.of("train"), SEED_BATCH, replace=False)
-        offsets = np.zeros((SEED_BATCH, SEED_LENGTH, 2), np.float32)
-        pens = np.full((SEED_BATCH, SEED_LENGTH), 2)
+        chosen = rng.choice(dataset.of("train"), BASELINE_BATCH, replace=False)
+        offsets = np.zeros((BASELINE_BATCH, BASELINE_LENGTH, 2), np.float32)
+        pens = np.full((BASELINE_BATCH, BASELINE_LENGTH), 2)
         for row, index in enumerate(chosen.tolist()):
             drawing = dataset.drawing(index)
             n = len(drawing.pen)
@@ -66,12 +66,12 @@ def seed_steps(dataset: Dataset) -> Iterator[int]:
         offset, pen = model.losses(
             Batch(
                 labels=torch.from_numpy(dataset.labels[chosen]),
-                strokes=torch.zeros(SEED_BATCH),
-                quality=torch.zeros(SEED_BATCH),
+                strokes=torch.zeros(BASELINE_BATCH),
+                quality=torch.zeros(BASELINE_BATCH),
                 features=torch.zeros(0),
                 offsets=torch.from_numpy(offsets),
                 pens=torch.from_numpy(pens),
-                real=torch.ones(SEED_BATCH, SEED_LENGTH, dtype=torch.bool),
+                real=torch.ones(BASELINE_BATCH, BASELINE_LENGTH, dtype=torch.bool),
             )
         )
         torch.autograd.backward(offset.mean() + pen.mean())
@@ -103,7 +103,8 @@ def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "size"), [(SEED_SIZE, "the seed's size"), ((), "the shipped model's size")]
+    ("changes", "size"),
+    [(BASELINE_SIZE, "the baseline's size"), ((), "the shipped model's size")],
 )
 def test_training_step(
     benchmark: BenchmarkFixture,
@@ -113,7 +114,7 @@ def test_training_step(
     size: str,
 ) -> None:
     """Ours goes through at least 3 times as many real points a second, at the same size."""
-    steps = our_steps(dataset, changes), seed_steps(dataset)
+    steps = our_steps(dataset, changes), baseline_steps(dataset)
     points: tuple[list[int], list[int]] = [], []
     seconds = in_turns(
         benchmark,
@@ -123,7 +124,7 @@ def test_training_step(
     )
     ours, theirs = (sum(n[-len(t) :]) / sum(t) for n, t in zip(points, seconds, strict=True))
     judge(
-        f"real points per second in training, at {size}, over the seed's step",
+        f"real points per second in training, at {size}, over the baseline's step",
         ours / theirs,
         "times",
         at_least=3 if changes else None,

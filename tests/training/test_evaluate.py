@@ -234,10 +234,10 @@ def test_other_scores_are_refused(folder: Path, tmp_path: Path, text: str, said:
 
 
 def test_likelihood_is_that_of_torch_distributions(data: Path) -> None:
-    """The seed's mixture and pen, written again with torch's own distributions."""
+    """The baseline's mixture and pen, written again with torch's own distributions."""
     dataset = datasets.load(data)
     torch.manual_seed(1)
-    network = baseline.Seed(16, 2, 1, 3, len(CLASSES), 30.0).eval()
+    network = baseline.Baseline(16, 2, 1, 3, len(CLASSES), 30.0).eval()
     seen = []
     network.losses = lambda batch, inner=network.losses: seen.append(batch) or inner(batch)  # type: ignore[method-assign,misc]
     scores = likelihood(network, dataset, dataset.of("valid")[:7]).mean()

@@ -75,7 +75,7 @@ TINY = (
     *("width=16", "heads=2", "layers=1", "hidden=64", "pen_width=8"),
     *("points=1024", "warmup=5"),
 )
-TINY_SEED = ("width=16", "heads=2", "layers=1", "points=1024", "lr=3e-3")
+TINY_BASELINE = ("width=16", "heads=2", "layers=1", "points=1024", "lr=3e-3")
 
 Arguments = tuple[str | Path, ...]
 
@@ -213,9 +213,9 @@ def test_the_exported_model_draws_and_says_what_it_is(trained: Path) -> None:
     assert about["validation"]["offset"] == log_of(trained)[-1]["offset"]
 
 
-def test_the_recipe_of_the_seed_learns(data: Path, tmp_path: Path) -> None:
-    changes = (*TINY_SEED, "steps=20", "validate_every=5")
-    succeed(*arguments(data, tmp_path, *changes, config=CONFIGS / "seed.toml"))
+def test_the_baseline_learns(data: Path, tmp_path: Path) -> None:
+    changes = (*TINY_BASELINE, "steps=20", "validate_every=5")
+    succeed(*arguments(data, tmp_path, *changes, config=CONFIGS / "baseline.toml"))
     log = log_of(tmp_path)
     assert log[-1]["valid"] < log[0]["valid"] - 0.2
 
@@ -480,7 +480,7 @@ train.main()
     ("death", "config", "changes"),
     [
         (DIES_IN_A_STEP, "tiny.toml", (*TINY, "dropout=0.1")),
-        (DIES_WHILE_IT_SAVES, "seed.toml", TINY_SEED),
+        (DIES_WHILE_IT_SAVES, "baseline.toml", TINY_BASELINE),
     ],
     ids=["in a step", "while it saves"],
 )
@@ -638,7 +638,7 @@ def test_several_processes_that_are_interrupted_keep_the_step_at_hand(
         ("width=15", "width 15"),
         ("heads=32", "width 32"),
         ("points=100", "points (100) must be at least context"),
-        ("model='lstm'", "sketchformer, seed"),
+        ("model='lstm'", "sketchformer, baseline"),
         ("optimizer='sgd'", "muon, adamw"),
         ("steps=0", "'steps' must be above 0"),
         ("layers=-1", "'layers' must be above 0"),
@@ -656,8 +656,8 @@ def test_settings_that_cannot_be(data: Path, tmp_path: Path, change: str, words:
     assert not out.exists()
 
 
-def test_the_seed_has_positions_for_so_many_points(data: Path, tmp_path: Path) -> None:
-    args = arguments(data, tmp_path, "context=513", config=CONFIGS / "seed.toml")
+def test_the_baseline_has_positions_for_so_many_points(data: Path, tmp_path: Path) -> None:
+    args = arguments(data, tmp_path, "context=513", config=CONFIGS / "baseline.toml")
     assert "at most 512" in refusal(run(train.main, *args))
 
 

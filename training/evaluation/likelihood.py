@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.baseline import Seed
+from training.baseline import Baseline
 from training.data.batches import evaluation_batches
 from training.data.dataset import Dataset
 from training.evaluation import Figures
@@ -71,7 +71,7 @@ def _figures(offset: float, pen: float, points: int) -> Figures:
 
 @torch.no_grad()
 def likelihood(
-    network: Sketchformer | Seed, dataset: Dataset, indices: NDArray[np.int64]
+    network: Sketchformer | Baseline, dataset: Dataset, indices: NDArray[np.int64]
 ) -> Likelihood:
     """Score whole drawings, their class told: dequantised, over real points only."""
     sums = np.zeros((len(dataset.classes), 3))

@@ -34,8 +34,8 @@ try short context=128
 [ -e data/clean.safetensors ] || python -m training.recipes.clean $data data/clean.safetensors
 data=data/clean.safetensors try clean
 
-# Other designs of the network, as long.
-for design in discretised no-place learned-positions diagonal blind-pen averaged; do
-    python -m training.recipes.designs $design $data
-    echo "$design: $(tail -n 1 "runs/tries/$design/log.jsonl")"
+# Variants of the network, as long.
+for variant in discretised no-place learned-positions diagonal blind-pen averaged; do
+    python -m training.recipes.variants $variant $data
+    echo "$variant: $(tail -n 1 "runs/tries/$variant/log.jsonl")"
 done

@@ -1,6 +1,6 @@
-r"""Other designs of the network, each trained as long as the tries of `tries.sh`.
+r"""Variants of the network, each trained as long as the tries of `tries.sh`.
 
-    python -m training.recipes.designs NAME data/quickdraw.safetensors
+    python -m training.recipes.variants NAME data/quickdraw.safetensors
 
 trains one for 225 steps of `configs/base.toml` in `runs/tries/NAME`; the last validation
 stands in `training/LOG.md`. None is kept, so none can be exported.
@@ -171,7 +171,7 @@ DESIGNS = {
 @click.argument("name", type=click.Choice(list(DESIGNS)))
 @click.argument("data", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(name: str, data: Path) -> None:
-    """Train one design."""
+    """Train one variant."""
     changes = (f"steps={STEPS}", f"validate_every={STEPS}")
     config = read_config(CONFIG, changes)
     train(
@@ -185,11 +185,11 @@ def main(name: str, data: Path) -> None:
 
 
 def _build(
-    design: type[Sketchformer], config: TrainConfig, classes: int, scale: float
+    variant: type[Sketchformer], config: TrainConfig, classes: int, scale: float
 ) -> Sketchformer:
     shape = build_model(config, classes, scale).config
     assert isinstance(shape, ModelConfig)
-    return design(shape, classes, scale, config.dropout)
+    return variant(shape, classes, scale, config.dropout)
 
 
 if __name__ == "__main__":
