@@ -8,7 +8,7 @@ What takes too much of that is no longer what was drawn, and left out.
 Examples:
     All that can be mended of a file of drawings:
 
-        python -m training.mend ../shared/data/oneline/look_joined.ndjson \
+        python -m training.mend data/look/look_joined.ndjson \
             -o data/oneline.safetensors
 """
 

@@ -11,6 +11,7 @@ configs=training/configs
 compare() {  # compare NAME CONFIG STEPS MODEL SETTING...: trains runs/compare/NAME, measures MODEL
     local name=$1 config=$2 steps=$3 model=$4 changes=()
     shift 4
+    echo "== $name"
     for setting; do changes+=(--set "$setting"); done
     python -m training.train "$configs/$config.toml" $data --out "runs/compare/$name" \
         --set "steps=$steps" "${changes[@]}"

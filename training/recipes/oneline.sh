@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The model of figures in one line that ships, vpype_sketchformer/models/oneline.safetensors: from
 # Andrew Look's drawings (MIT, Copyright (c) 2023 Andrew Look) to the file. Run from the top of
-# the checkout, with the drawings in ../shared/data/oneline and the plug-in and the extra
+# the checkout, with his drawings in data/look and the plug-in and the extra
 # `training` installed, after the first four lessons of training/recipes/quickdraw.sh. About an hour
 # on one core.
 set -euo pipefail
 data=data/oneline.safetensors
-python -m training.mend ../shared/data/oneline/look_joined.ndjson -o $data
+python -m training.mend data/look/look_joined.ndjson -o $data
 python -m training.train training/configs/oneline.toml $data \
     --from runs/typical2/model.safetensors --out runs/oneline
 python -m training.evaluate runs/oneline/model.safetensors $data --part likelihood \

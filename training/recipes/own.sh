@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The README's example of a model with an artist's hand: fifty one-line figures by Andrew Look
 # (MIT, Copyright (c) 2023 Andrew Look) become SVGs, and the model that ships goes on with them.
-# Run with the drawings in ../shared/data/oneline. Needs the plug-in, the training extra, and
+# Run with the drawings in data/look. Needs the plug-in, the training extra, and
 # cairosvg (from the package index) for the pictures.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,7 +13,7 @@ import json, pathlib, sys
 
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir()
-file = open("../shared/data/oneline/look_joined.ndjson", encoding="utf-8")
+file = open("data/look/look_joined.ndjson", encoding="utf-8")
 plain = (  # the first fifty that are not too intricate
     record
     for record in map(json.loads, file)

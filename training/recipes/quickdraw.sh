@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The model that ships, vpype_sketchformer/models/quickdraw.safetensors: from the drawings to the
-# file, in two lessons, on people's drawings only. Run from the top of the checkout, with the
-# drawings in ../shared/data/quickdraw (or fetched by: python -m training.download all -o
-# data/google). training/LOG.md tells how it really went, on a busy machine.
+# file, in two lessons, on people's drawings only. Run from the top of the checkout, with 254,274
+# of Google's drawings in data/google; `python -m training.download all -o data/google` fetches all
+# fifty million. training/LOG.md tells how it really went, on a busy machine.
 set -euo pipefail
 data=data/quickdraw.safetensors
-python -m training.prepare ../shared/data/quickdraw -o $data
+python -m training.prepare data/google -o $data
 python -m training.train training/configs/base.toml $data --out runs/base
 
 # How good each drawing is, as judges see it that never saw it; then twice as many points, in a
