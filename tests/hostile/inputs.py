@@ -128,6 +128,8 @@ def _model_cases() -> Iterator[bytes]:
     for name, tensor in _tiny()[0].items():
         for value in (1e38, -6e4):
             yield _model({name: np.full(tensor.shape, value, np.float32)})
+    for context in (1, 1, 1, 1, 1, 1, 2, 3):  # each of the command lines meets the least
+        yield _model(config=json.dumps(config | {"context": context}))
     yield (2**62).to_bytes(8, "little") + b"{}"
 
 

@@ -196,7 +196,7 @@ def test_what_is_too_long_is_thinned(model: Checkpoint, strokes: int) -> None:
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(st.integers(1, 50), min_size=1, max_size=30),
-    st.integers(4, 40),
+    st.integers(0, 40),
     st.floats(0.1, 30),
     st.integers(0, 99),
 )
@@ -206,7 +206,7 @@ def test_simplify_keeps_to_the_limit_and_to_the_line(
     rng = np.random.default_rng(seed)
     strokes = [rng.uniform(0, 100, (n, 2)) for n in lengths]
     result, thinned = simplify(strokes, tolerance, limit)
-    assert sum(map(len, result)) <= limit
+    assert sum(map(len, result)) <= max(limit, 2)
     if not thinned:
         assert len(result) == len(strokes)
     points = {tuple(p) for stroke in strokes for p in stroke}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vpype_sketchformer import DEFAULT_GUIDANCE, DEFAULT_STRUCTURE_TEMPERATURE
-from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import Growth, bundled
 from vpype_sketchformer.model.sampling import sample
@@ -159,11 +159,14 @@ def complete(
         progress: See there.
 
     Raises:
+        CheckpointError: The network cannot take in a single point.
         CompletionError: There is nothing to complete.
     """
+    limit = int(checkpoint.config.context * LONGEST_PREFIX)
+    if not limit:
+        raise CheckpointError("the model's context is too short to take in a drawing.")
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     strokes = clean(strokes)
-    limit = int(checkpoint.config.context * LONGEST_PREFIX)
     ranking = () if label else rank_classes(network, checkpoint.classes, strokes)
     shares = dict(ranking)
     sketches: dict[int, Sketch] = {}
@@ -365,8 +368,9 @@ def simplify(
     Args:
         strokes: Arrays (n, 2).
         tolerance: Largest distance that a point may be from the simplified stroke, above 0.
-        limit: Most points that may be left; the tolerance is raised until they fit, and
-            where even that is not enough, the shortest strokes are left out.
+        limit: Most points that may be left, but two at least are; the tolerance is raised
+            until they fit, and where even that is not enough, the shortest strokes are left
+            out.
 
     Returns:
         The strokes, each of two points at least, and whether the limit was felt.
@@ -388,6 +392,7 @@ def simplify(
         ]
 
     thinned = False
+    limit = max(limit, 2)
     if 2 * len(strokes) > limit:
         thinned = True
         lengths = [np.hypot(*np.diff(stroke, axis=0).T).sum() for stroke in strokes]

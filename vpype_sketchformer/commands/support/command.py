@@ -65,7 +65,7 @@ class Memory:
 
         Raises:
             click.BadParameter: It does.
-            click.UsageError: The recogniser that ships cannot be used.
+            click.UsageError: It, or the recogniser that ships, cannot be used.
         """
         from vpype_sketchformer.model.checkpoint import CheckpointError
         from vpype_sketchformer.model.mixture import PredictionError
@@ -75,7 +75,7 @@ class Memory:
         except PredictionError as error:
             message = f"{plain(name)}: {error}"
             raise click.BadParameter(message, param_hint="--model") from error
-        except CheckpointError as error:  # of the recogniser, which no option names
+        except CheckpointError as error:  # mostly the recogniser's, which no option names
             raise click.UsageError(str(error)) from error
 
     def warn(self, kind: str, message: str) -> None:
