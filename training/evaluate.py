@@ -158,6 +158,12 @@ def show(title: str, rows: Sequence[tuple[str, Figures, Figures | None]]) -> Non
         columns = columns[fitting:]
 
 
+def _show_groups(title: str, rows: Sequence[tuple[str, Figures]]) -> None:
+    """Print tables: rows with other figures than those before are one of their own."""
+    for _, group in itertools.groupby(rows, lambda row: list(row[1])):
+        show(title, [(label, figures, None) for label, figures in group])
+
+
 def _ends(columns: Sequence[Sequence[str]]) -> Iterator[int]:
     return itertools.accumulate(len(column[0]) for column in columns)
 
@@ -270,7 +276,7 @@ def show_completion(
 ) -> dict[str, Figures]:
     """Measure and print how well drawings are completed."""
     count, rows = completions.rows(checkpoint, dataset, split, per_class)
-    show(f"{count} completions", [(label, figures, None) for label, figures in rows])
+    _show_groups(f"{count} completions", rows)
     return dict(rows)
 
 
@@ -299,9 +305,7 @@ def show_codes(
 ) -> dict[str, Figures]:
     """Measure and print what codes tell."""
     rows = codes.rows(checkpoint, dataset, judges, split, per_class)
-    # Rows with other figures are tables of their own.
-    for _, group in itertools.groupby(rows, lambda row: list(row[1])):
-        show("codes", [(label, figures, None) for label, figures in group])
+    _show_groups("codes", rows)
     return dict(rows)
 
 

@@ -1,23 +1,35 @@
 r"""The recogniser: what a drawing so far shows, and how large it will be.
 
 It learns from real drawings, cut anywhere, as users hand them over: place and size unknown, a
-little turned and stretched, a quarter of them with their strokes in any order, so that they
-begin anywhere.
+little turned and stretched, a quarter of them with their strokes in any order and direction,
+so that they begin anywhere, and are named without people's ways as well.
 
 Examples:
-    The recogniser that ships:
+    One that begins with what a judge sees:
 
-        python -m training.recogniser data/quickdraw.safetensors --out runs/recogniser
+    \b
+        python -m training.recogniser data/quickdraw.safetensors \\
+            --from runs/judges/half0.safetensors --out runs/eyes
+
+    Then the eyes stay as they are, and beginnings that were looked at once are learnt from
+    several times, which is a tenth of the work:
+
+    \b
+        python -m training.recogniser data/quickdraw.safetensors --keep-eyes \\
+            --from runs/eyes/recogniser.safetensors --out runs/recogniser
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +38,12 @@ import numpy as np
 import svgwrite
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
+from tqdm import tqdm, trange
 
 from training import Refusal, help_from
 from training import judge as judges
@@ -39,14 +52,18 @@ from training.data.batches import epoch_order
 from training.data.dataset import Dataset, DatasetError
 from training.judge import RasterJudge, Residual
 from training.loop import stop_when_asked
+from training.model import Convolution, Stage
 from training.precision import autocast
 from training.run_folder import RunFolder
+from vpype_sketchformer.files import replacing
 from vpype_sketchformer.model import recogniser as runtime
-from vpype_sketchformer.model.recogniser import HIDDEN, LABEL
-from vpype_sketchformer.model.sight import draw
+from vpype_sketchformer.model.checkpoint import open_tensors
+from vpype_sketchformer.model.recogniser import BOTH, FOLLOWED, HIDDEN, LABEL
+from vpype_sketchformer.model.sight import STAGES, STEM, draw
+from vpype_sketchformer.model.way import WAY, follow
 from vpype_sketchformer.sketch import DRAW
 
-#: Stages of the judge that stay as they are: they know lines already.
+#: Stages of the eyes that never learn: they know lines already.
 KEPT = 2
 #: Share of drawings whose class the head of sizes is not told.
 HIDE_LABEL = 0.3
@@ -55,15 +72,22 @@ BALANCE = 0.5
 #: How often classes are expected, in the same way.
 PRIOR = 0.25
 LONGEST = 256
-LEARNING_RATE, WEIGHT_DECAY, WARMUP = 1.5e-3, 0.05, 50
+#: Learning rates: of the eyes, of the rest beside them, and of the rest where they are kept.
+EYES_RATE, LEARNING_RATE, KEPT_EYES_RATE = 5e-4, 1.5e-3, 4e-3
+WEIGHT_DECAY, WARMUP = 0.01, 50
+#: Where the eyes stay as they are: how many parts of beginnings are looked at, how many
+#: batches a part has, and how many drawings each of those.
+PARTS, PART, LOOKED = 10, 200, 256
 #: Weight of the sizes' loss beside that of the classes.
 SIZES = 0.5
-#: Share of drawings that come whole; the others are cut at any point.
-WHOLE = 0.15
+#: Share of drawings that come whole; the others are cut at u ** EARLY of their points, u even
+#: between 0 and 1: the less there is, the more there is to learn.
+WHOLE, EARLY = 0.15, 1.5
 #: Share of drawings whose strokes come in any order.
 SHUFFLED = 0.25
-#: Largest turn, in radians, largest change of one axis, share of mirrored drawings.
-TURN, STRETCH, MIRRORED = 0.2, 0.25, 0.3
+#: Largest turn, in radians, largest change of one axis. Half of those whose strokes come in
+#: any order are mirrored: in a mirror people's circles would run the other way.
+TURN, STRETCH = 0.2, 0.25
 CUTS = (0.1, 0.3, 0.5, 1.0)
 VALIDATION_DRAWINGS = 3450
 #: Test drawings of each class.
@@ -75,14 +99,17 @@ class Beginnings:
     """Beginnings of drawings.
 
     Attributes:
-        pictures: Ink, (n, SIZE, SIZE).
+        seen: Their pictures, ink (n, SIZE, SIZE); or what the eyes saw of them,
+            (n, channels).
+        ways: The pen's way, see ``way.follow``, (n, WAY).
         labels: Classes, (n,).
         sizes: What the head of sizes is to say, (n, 3): the logarithm of the finished
             drawing's longer side over the beginning's; how far its left and its upper edge
             lie beyond the beginning's, in longer sides of the beginning, as log(1 + x).
     """
 
-    pictures: NDArray[np.float32]
+    seen: NDArray[np.floating]
+    ways: NDArray[np.floating]
     labels: NDArray[np.int64]
     sizes: NDArray[np.float32]
 
@@ -106,26 +133,27 @@ def vary(
     owners: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Turn, stretch and mirror drawings, and shuffle the strokes of some."""
+    """Turn and stretch drawings; shuffle the strokes of some, and mirror half of those."""
     count = int(owners[-1]) + 1
     angle = rng.uniform(-TURN, TURN, count)
     shear = rng.uniform(-STRETCH, STRETCH, count) / 2
     cos, sin = np.cos(angle), np.sin(angle)
     matrix = np.stack([np.stack([cos, shear - sin]), np.stack([sin, cos])])  # (2, 2, count)
     matrix[0] *= np.exp(rng.uniform(-STRETCH, STRETCH, count))
-    matrix[0] *= np.where(rng.random(count) < MIRRORED, -1.0, 1.0)
+    shuffled = rng.random(count) < SHUFFLED
+    matrix[0] *= np.where(shuffled & (rng.random(count) < 0.5), -1.0, 1.0)
     points = np.einsum("ijn,nj->ni", matrix[:, :, owners], points)
     strokes = np.cumsum(begins) - 1
     keys = np.arange(int(strokes[-1]) + 1, dtype=np.float64)
     owner = owners[begins]
-    shuffled = (rng.random(count) < SHUFFLED)[owner]
-    keys[shuffled] = rng.random(int(shuffled.sum()))
-    turned = shuffled & (rng.random(len(keys)) < 0.5)
+    moved = shuffled[owner]
+    keys[moved] = rng.random(int(moved.sum()))
+    turned = moved & (rng.random(len(keys)) < 0.5)
     within = np.arange(len(points), dtype=np.float64)
     within[turned[strokes]] *= -1
     order = np.lexsort([within, keys[strokes], owners])
-    moved = strokes[order]
-    return points[order], np.append(True, moved[1:] != moved[:-1])
+    owner = strokes[order]
+    return points[order], np.append(True, owner[1:] != owner[:-1])
 
 
 def cut(
@@ -148,7 +176,8 @@ def cut(
     side = np.maximum((far - near).max(axis=1), 1.0)
     ratio = np.maximum((high - low).max(axis=1), 1.0) / side
     sizes = np.column_stack([np.log(ratio), np.log1p((near - low) / side[:, None])])
-    return Beginnings(draw(points, begins, owners), labels, sizes.astype(np.float32))
+    drawn = draw(points, begins, owners), follow(points, begins, owners)
+    return Beginnings(*drawn, labels, sizes.astype(np.float32))
 
 
 def training_batches(
@@ -162,97 +191,164 @@ def training_batches(
     step, epoch = 0, 0
     while True:
         order = epoch_order(dataset, indices, BALANCE, np.random.default_rng([seed, 0, epoch]))
-        for begin in range(0, len(order) - size + 1, size):
+        for begin in range(0, max(len(order) - size, 0) + 1, size):
             if step >= first_step:
                 chosen = order[begin : begin + size]
                 rng = np.random.default_rng([seed, 1, step])
                 points, begins, owners = gather(dataset, chosen)
                 points, begins = vary(points, begins, owners, rng)
-                shares = np.where(rng.random(size) < WHOLE, 1.0, rng.random(size))
+                whole, shares = rng.random((2, len(chosen)))
+                shares = np.where(whole < WHOLE, 1.0, shares**EARLY)
                 yield cut(points, begins, owners, shares, dataset.labels[chosen])
             step += 1
         epoch += 1
 
 
+class Eyes(nn.Module):
+    """Looks at pictures, see ``vpype_sketchformer.model.sight``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Convolution(1, STAGES[0], STEM)
+        self.stages = nn.ModuleList(Stage(*sizes) for sizes in pairwise(STAGES))
+        for part in (self.stem, self.stages[:KEPT]):
+            part.requires_grad_(False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """What is seen in pictures (n, SIZE, SIZE), (n, channels)."""
+        x = pictures[:, None].contiguous(memory_format=torch.channels_last)
+        x = F.relu(self.stem(x, 2))
+        for stage in self.stages:
+            x = stage(x)
+        return x.mean(dim=(2, 3)).float()
+
+
 class Recogniser(nn.Module):
     """The network; see ``vpype_sketchformer.model.recogniser``."""
 
-    def __init__(self, judge: RasterJudge) -> None:
-        """Begin with what a judge knows of finished drawings."""
+    def __init__(self, classes: int) -> None:
+        """Initialise; what it knows already comes from a file, see ``begin_with``."""
         super().__init__()
-        self.judge = judge
-        self.classes, seen = judge.answer.out_features, judge.answer.in_features
-        self.label = nn.Embedding(self.classes + 1, LABEL)
+        self.classes, seen = classes, STAGES[-1]
+        self.eyes = Eyes()
+        self.way = nn.Linear(WAY, FOLLOWED)
+        self.both = nn.Linear(FOLLOWED + seen, BOTH)
+        self.more = nn.Linear(BOTH, seen)
+        self.answer = nn.Linear(seen, classes)
+        self.label = nn.Embedding(classes + 1, LABEL)
         self.size_hidden = nn.Linear(seen + LABEL, HIDDEN)
         self.size_out = nn.Linear(HIDDEN, 3)
-        nn.init.zeros_(self.size_out.weight)
-        for part in (judge.stem, judge.stem_norm, judge.stages[:KEPT]):
-            part.requires_grad_(False)
+        for silent in (self.more, self.size_out):
+            nn.init.zeros_(silent.weight)
+            nn.init.zeros_(silent.bias)
 
-    def train(self, mode: bool = True) -> Recogniser:
-        """Set what learns to learning; the first stages stay as they are."""
-        super().train(mode)
-        for part in (self.judge.stem_norm, self.judge.stages[:KEPT]):
-            part.eval()
-        return self
-
-    def features(self, pictures: Tensor) -> Tensor:
-        """What the network sees in pictures (n, SIZE, SIZE): (n, channels)."""
-        x = pictures[:, None].contiguous(memory_format=torch.channels_last)
-        with torch.no_grad():
-            x = F.relu(self.judge.stem_norm(self.judge.stem(x)))
-            x = self.judge.stages[:KEPT](x)
-        return self.judge.stages[KEPT:](x).mean(dim=(2, 3)).float()
+    def features(self, seen: Tensor, ways: Tensor) -> Tensor:
+        """What is known of beginnings, (n, channels); see ``Beginnings``."""
+        x = self.eyes(seen) if seen.dim() > 2 else seen.float()
+        with torch.autocast(seen.device.type, enabled=False):
+            followed = F.relu(self.way(ways.float()))
+            both = F.relu(self.both(torch.cat([followed, x], dim=1)))
+            return x + self.more(both)
 
     def name(self, features: Tensor) -> Tensor:
         """Return the logits of the classes, (n, classes)."""
-        return self.judge.answer(features)
+        return self.answer(features)
 
     def sizes(self, features: Tensor, labels: Tensor) -> Tensor:
         """How the drawings will grow, (n, 3), see ``Beginnings``."""
         joint = torch.cat([features, self.label(labels)], dim=1)
         return self.size_out(F.relu(self.size_hidden(joint)))
 
-    def losses(self, pictures: Tensor, labels: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(
+        self, seen: Tensor, ways: Tensor, labels: Tensor, sizes: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Nats of the class, and mean absolute error of the sizes."""
-        features = self.features(pictures)
-        with torch.autocast(pictures.device.type, enabled=False):
+        features = self.features(seen, ways)
+        with torch.autocast(seen.device.type, enabled=False):
             told = torch.where(torch.rand(len(labels)) < HIDE_LABEL, self.classes, labels)
             # What is far is not looked for: a dot may become anything.
             error = (self.sizes(features, told) - sizes).abs().mean()
             return F.cross_entropy(self.name(features), labels), error
 
 
+def look_at(model: Recogniser, made: Beginnings) -> Beginnings:
+    """Replace pictures by what the eyes see, in half precision."""
+    with torch.no_grad(), autocast(torch.device("cpu")):
+        parts = torch.split(torch.from_numpy(made.seen), 512)
+        seen = torch.cat([model.eyes(part) for part in parts]).numpy()
+    return replace(made, seen=seen.astype(np.float16), ways=made.ways.astype(np.float16))
+
+
+def join(parts: Sequence[Beginnings]) -> Beginnings:
+    """Put beginnings one after the other."""
+    return Beginnings(
+        *(np.concatenate(a) for a in zip(*(vars(p).values() for p in parts), strict=True))
+    )
+
+
+def remembered_batches(
+    model: Recogniser,
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    folder: Path,
+    size: int,
+    seed: int,
+    first_step: int,
+) -> Iterator[Beginnings]:
+    """Look at beginnings, and yield batches of what the eyes saw for ever.
+
+    What was looked at lies in the folder, so that a run that was stopped does not look again.
+    """
+    parts = []
+    for number in trange(PARTS, desc="looking", mininterval=10):
+        path = folder / f"seen-{number:02d}.npz"
+        if not path.exists():
+            batches = training_batches(dataset, indices, LOOKED, seed, number * PART)
+            looked = join([look_at(model, next(batches)) for _ in range(PART)])
+            with replacing(path) as file:
+                np.savez(file, **vars(looked))
+        with np.load(path) as arrays:
+            parts.append(Beginnings(**arrays))
+    known = join(parts)
+    batches_of_a_pass = max(1, len(known.labels) // size)
+    for epoch in itertools.count(first_step // batches_of_a_pass):
+        order = np.random.default_rng([seed, 2, epoch]).permutation(len(known.labels))
+        begin = max(first_step - epoch * batches_of_a_pass, 0)
+        for step in range(begin, batches_of_a_pass):
+            rows = order[step * size : (step + 1) * size]
+            yield Beginnings(*(array[rows] for array in vars(known).values()))
+
+
 @torch.no_grad()
 def look(model: Recogniser, made: Beginnings) -> tuple[NDArray[np.float32], ...]:
     """Return logits (n, classes) and sizes of unknown class and true class, (n, 3)."""
-    model.eval()
-    logits, unknown, known = [], [], []
-    for rows in np.array_split(np.arange(len(made.labels)), -(-len(made.labels) // 512)):
-        with autocast(torch.device("cpu")):
-            features = model.features(torch.from_numpy(made.pictures[rows]))
-        labels = torch.from_numpy(made.labels[rows])
-        logits.append(model.name(features))
-        unknown.append(model.sizes(features, torch.full_like(labels, model.classes)))
-        known.append(model.sizes(features, labels))
-    model.train()
-    return tuple(torch.cat(parts).numpy() for parts in (logits, unknown, known))
+    if made.seen.ndim > 2:
+        made = look_at(model, made)
+    features = model.features(torch.from_numpy(made.seen), torch.from_numpy(made.ways))
+    labels = torch.from_numpy(made.labels)
+    unknown = torch.full_like(labels, model.classes)
+    told = (model.sizes(features, names) for names in (unknown, labels))
+    return tuple(said.numpy() for said in (model.name(features), *told))
 
 
-def validate(
-    model: Recogniser, dataset: Dataset, indices: NDArray[np.int64]
-) -> dict[str, float]:
-    """Score beginnings as users hand them over."""
-    figures: dict[str, float] = {}
-    nats = []
+def cut_all(dataset: Dataset, indices: NDArray[np.int64]) -> list[Beginnings]:
+    """Cut drawings at each of ``CUTS``, as users hand them over."""
     points, begins, owners = gather(dataset, indices)
     labels = dataset.labels[indices]
-    for share in CUTS:
-        made = cut(points, begins, owners, np.full(len(indices), share), labels)
+    return [
+        cut(points, begins, owners, np.full(len(indices), share), labels) for share in CUTS
+    ]
+
+
+def validate(model: Recogniser, held: Sequence[Beginnings]) -> dict[str, float]:
+    """Score beginnings, those of each of ``CUTS``."""
+    figures: dict[str, float] = {}
+    nats = []
+    for share, made in zip(CUTS, held, strict=True):
         logits, unknown, known = look(model, made)
         for top in (1, 5):
-            figures[f"{share:.0%} top {top}"] = judges.accuracy(logits, labels, top)
-        logs = log_softmax(logits, axis=1)[np.arange(len(labels)), labels]
+            figures[f"{share:.0%} top {top}"] = judges.accuracy(logits, made.labels, top)
+        logs = log_softmax(logits, axis=1)[np.arange(len(logits)), made.labels]
         nats.append(-float(logs.mean()))
         for name, said in (("size", unknown), ("size told", known)):
             error = np.abs(np.maximum(said[:, 0], 0) - made.sizes[:, 0])
@@ -260,7 +356,15 @@ def validate(
     return figures | {"valid": float(np.mean(nats))}
 
 
-def fit(dataset: Dataset, begin: Path, out: Path, steps: int, size: int, seed: int) -> None:
+def fit(
+    dataset: Dataset,
+    begin: Path,
+    out: Path,
+    steps: int,
+    size: int,
+    seed: int,
+    keep_eyes: bool,
+) -> None:
     """Train, from where the run in ``out`` stopped, or anew."""
     device = torch.device("cpu")
     torch.manual_seed(seed)
@@ -270,24 +374,33 @@ def fit(dataset: Dataset, begin: Path, out: Path, steps: int, size: int, seed: i
     )
     indices = indices[dataset.recognized[indices] != 0]
     valid = np.random.default_rng(0).permutation(valid)[:VALIDATION_DRAWINGS]
-    judge = judges.load(begin, dataset)
-    if not isinstance(judge, RasterJudge):
-        raise Refusal(f"{begin}: a judge of another kind; a raster judge is needed.")
-    model = Recogniser(judge).train()
+    model = Recogniser(len(dataset.classes))
+    begin_with(model, begin, dataset)
+    if keep_eyes:
+        model.eyes.requires_grad_(False)
+    learning = [p for p in model.eyes.parameters() if p.requires_grad]
+    rest = [p for name, p in model.named_parameters() if not name.startswith("eyes.")]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(
-            [p for p in model.parameters() if p.requires_grad],
-            LEARNING_RATE,
-            weight_decay=WEIGHT_DECAY,
+        torch.optim.AdamW(part, rate, weight_decay=WEIGHT_DECAY)
+        for part, rate in (
+            (rest, KEPT_EYES_RATE if keep_eyes else LEARNING_RATE),
+            (learning, EYES_RATE),
         )
+        if part
     ]
-    run = RunFolder(out, {"steps": steps, "size": size, "seed": seed, "data": dataset.digest})
+    settings = {"steps": steps, "size": size, "seed": seed, "data": dataset.digest}
+    run = RunFolder(out, {**settings, "keep eyes": keep_eyes, "from": str(begin)})
     first = run.restore(model, optimizers)
     run.cut_log(first)
     parameters = sum(p.numel() for p in model.parameters())
     click.echo(f"{len(indices):,} drawings, {parameters / 1e6:.2f} M parameters, step {first}")
+    held = cut_all(dataset, valid)
+    if keep_eyes:
+        held = [look_at(model, made) for made in held]
+        batches = remembered_batches(model, dataset, indices, out, size, seed, first)
+    else:
+        batches = training_batches(dataset, indices, size, seed, first)
     bar = tqdm(total=steps, initial=first, unit="step", mininterval=10)
-    batches = training_batches(dataset, indices, size, seed, first)
     began = time.monotonic()
     with stop_when_asked() as stop:
         for step, batch in zip(range(first, steps), batches, strict=False):
@@ -296,13 +409,11 @@ def fit(dataset: Dataset, begin: Path, out: Path, steps: int, size: int, seed: i
                     *(torch.from_numpy(a) for a in vars(batch).values())
                 )
             torch.autograd.backward(nats + SIZES * error)
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            rate = LEARNING_RATE * min(
-                1.0, (step + 1) / WARMUP, (steps - step) / (0.8 * steps)
-            )
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            share = min(1.0, (step + 1) / WARMUP, (steps - step) / (0.8 * steps))
             for optimizer in optimizers:
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = share * optimizer.defaults["lr"]
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
             run.recent.append(nats.item())
@@ -311,7 +422,7 @@ def fit(dataset: Dataset, begin: Path, out: Path, steps: int, size: int, seed: i
             bar.update()
             done = step + 1
             if done % 200 == 0 or done == steps:
-                figures = validate(model, dataset, valid)
+                figures = validate(model, held)
                 train = float(np.mean(run.recent))
                 run.recent.clear()
                 run.log(
@@ -329,34 +440,64 @@ def fit(dataset: Dataset, begin: Path, out: Path, steps: int, size: int, seed: i
                 run.keep(done, model, optimizers)
             if stop.is_set():
                 return
-    finish(model, dataset, valid, out, steps)
+    finish(model, dataset, join(held), out, steps)
+
+
+def begin_with(model: Recogniser, path: Path, dataset: Dataset) -> None:
+    """Take what a raster judge or a recogniser, an earlier one too, knows already.
+
+    Raises:
+        Refusal: The file is neither, or knows other classes.
+    """
+    try:
+        with open_tensors(path, "pt") as file:
+            header = file.metadata() or {}
+            known = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise Refusal(f"{path}: cannot be read ({error}).") from error
+    if not header.get("format", "").startswith("sketchformer-recogniser"):
+        judge = judges.load(path, dataset)
+        if not isinstance(judge, RasterJudge):
+            raise Refusal(f"{path}: a judge of another kind; a raster judge is needed.")
+        known = {f"answer.{name}": t for name, t in judge.answer.named_parameters()}
+        known |= _folded("stem", judge.stem, judge.stem_norm)
+        for i, stage in enumerate(judge.stages):
+            assert isinstance(stage, Residual)
+            known |= _folded(f"stages.{i}.first", stage.first, stage.first_norm)
+            known |= _folded(f"stages.{i}.second", stage.second, stage.second_norm)
+            known[f"stages.{i}.short.weight"] = stage.short.weight.flatten(1)
+    elif json.loads(header["classes"]) != list(dataset.classes):
+        raise Refusal(f"{path}: a recogniser of other classes.")
+    known = {
+        _inside(name): tensor.float() for name, tensor in known.items() if name != "prior"
+    }
+    try:
+        model.load_state_dict(known, strict=False)
+    except RuntimeError as error:
+        raise Refusal(f"{path}: its weights do not fit.") from error
+
+
+def _inside(name: str) -> str:
+    """Return what a tensor of a recogniser's file is called in training."""
+    return f"eyes.{name}" if name.startswith(("stem.", "stages.")) else name
 
 
 def to_recogniser(
     model: Recogniser, dataset: Dataset, valid: Beginnings, metadata: dict[str, Any]
 ) -> runtime.Recogniser:
     """Take the weights out of torch, and calibrate them (Guo et al. 2017)."""
-    judge = model.eval().judge
-    tensors = {"label.weight": model.label.weight}
-    tensors |= _folded("stem", judge.stem, judge.stem_norm)
-    for i, stage in enumerate(judge.stages):
-        assert isinstance(stage, Residual)
-        tensors |= _folded(f"stages.{i}.first", stage.first, stage.first_norm)
-        tensors |= _folded(f"stages.{i}.second", stage.second, stage.second_norm)
-        tensors[f"stages.{i}.short.weight"] = stage.short.weight.flatten(1)
-        tensors[f"stages.{i}.short.bias"] = torch.zeros(stage.short.out_channels)
-    for name in ("size_hidden", "size_out"):
-        tensors |= {f"{name}.{k}": t for k, t in getattr(model, name).named_parameters()}
+    arrays = {
+        name.removeprefix("eyes."): t.detach().float().numpy()
+        for name, t in model.named_parameters()
+    }
     # From how often classes came in training to how often they are expected.
     counts = np.bincount(dataset.labels, minlength=len(dataset.classes)).clip(1)
     shift = (PRIOR - BALANCE) * np.log(counts)
     logits = look(model, valid)[0] + shift
     weights = (counts ** (PRIOR - 1.0))[valid.labels]
     temperature = fit_temperature(logits, valid.labels, weights)
-    answer = judge.answer
-    tensors["answer.weight"] = answer.weight / temperature
-    tensors["answer.bias"] = (answer.bias + torch.from_numpy(shift).float()) / temperature
-    arrays = {name: t.detach().float().numpy() for name, t in tensors.items()}
+    arrays["answer.weight"] = arrays["answer.weight"] / np.float32(temperature)
+    arrays["answer.bias"] = ((arrays["answer.bias"] + shift) / temperature).astype(np.float32)
     arrays["prior"] = (counts**PRIOR / (counts**PRIOR).sum()).astype(np.float32)
     told = {"temperature": temperature, **metadata}
     return runtime.Recogniser(dataset.classes, arrays, told)
@@ -438,12 +579,10 @@ def score(
         For each cut, the figures of the table: means of the classes, and the median factor
         by which the finished size is missed; the shares and labels of all cuts.
     """
-    points, begins, owners = gather(dataset, indices)
     labels = dataset.labels[indices]
     table, shares = {}, []
-    for share in CUTS:
-        made = cut(points, begins, owners, np.full(len(indices), share), labels)
-        seen = recogniser.see(made.pictures)
+    for share, made in zip(CUTS, cut_all(dataset, indices), strict=True):
+        seen = recogniser.see(made.seen, made.ways)
         named = recogniser.name(seen)
         shares.append(named)
         # As a completion does: the size of what the drawing is taken for.
@@ -461,17 +600,9 @@ def score(
 
 
 def finish(
-    model: Recogniser, dataset: Dataset, valid: NDArray[np.int64], out: Path, steps: int
+    model: Recogniser, dataset: Dataset, held: Beginnings, out: Path, steps: int
 ) -> None:
     """Write the file that ships, its figures on test drawings, and the picture."""
-    points, begins, owners = gather(dataset, valid)
-    parts = [
-        cut(points, begins, owners, np.full(len(valid), share), dataset.labels[valid])
-        for share in CUTS
-    ]
-    held = Beginnings(
-        *(np.concatenate(a) for a in zip(*(vars(p).values() for p in parts), strict=True))
-    )
     command = shlex.join(["python", "-m", "training.recogniser", *sys.argv[1:]])
     metadata = {"data": list(dataset.sources), "command": command, "steps": steps}
     recogniser = to_recogniser(model, dataset, held, metadata)
@@ -504,18 +635,19 @@ def finish(
     "begin",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="A raster judge to begin with.",
+    help="A raster judge or a recogniser to begin with.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--keep-eyes", is_flag=True, help="Learn what comes after the eyes only.")
 @click.option("--steps", type=click.IntRange(1), default=3500, show_default=True)
 @click.option("--size", type=click.IntRange(1), default=256, show_default=True)
-def main(data: Path, begin: Path, out: Path, steps: int, size: int) -> None:
+def main(data: Path, begin: Path, out: Path, keep_eyes: bool, steps: int, size: int) -> None:
     """Train the recogniser."""
     try:
         dataset = datasets.load(data)
     except DatasetError as error:
         raise Refusal(str(error)) from error
-    fit(dataset, begin, out, steps, size, seed=1)
+    fit(dataset, begin, out, steps, size, seed=7, keep_eyes=keep_eyes)
 
 
 if __name__ == "__main__":

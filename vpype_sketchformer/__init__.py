@@ -6,7 +6,7 @@
 #: How freely lines are drawn.
 DEFAULT_TEMPERATURE = 0.8
 #: How freely a drawing goes its own way.
-DEFAULT_STRUCTURE_TEMPERATURE = 0.9
+DEFAULT_STRUCTURE_TEMPERATURE = 1.0
 #: How much to insist on the class.
 DEFAULT_GUIDANCE = 1.5
 #: How often to draw a sketch until the recogniser sees its class.

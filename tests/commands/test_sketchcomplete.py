@@ -130,7 +130,8 @@ def test_only_what_is_added_is_smoothed(run: Run) -> None:
 
 def test_joined_lines_begin_at_the_last_point(run: Run) -> None:
     last = run("read letter.svg").layers[1][-1][-1]
-    joined = [added(run(f"read letter.svg COMPLETE --join --seed {i}")) for i in range(12)]
+    line = "read letter.svg COMPLETE --join --tries 1 --seed"
+    joined = [added(run(f"{line} {i}")) for i in range(12)]
     starts = [lines[0][0] for lines in joined if lines]
     assert 0 < starts.count(last) < 12
     lifted = [added(run(f"read letter.svg COMPLETE --seed {i}")) for i in range(12)]
@@ -158,13 +159,19 @@ def test_extent_is_the_size_of_the_finished_drawing(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["-t 0.9", "--pen-temperature 0.3", "--guidance 3", "--best-of 4", "-c dog", "-e 9cm"],
+    [
+        "-t 0.9",
+        "--pen-temperature 0.3",
+        "--guidance 3",
+        "--tries 4",
+        "--best-of 4",
+        "-c dog",
+        "-e 9cm",
+    ],
 )
 def test_options_reach_the_model(run: Run, option: str) -> None:
-    plain = run("read circle.svg COMPLETE -n 4 -c cat --seed 5")
-    assert added(run(f"read circle.svg COMPLETE -n 4 -c cat {option} --seed 5")) != added(
-        plain
-    )
+    line = "read circle.svg COMPLETE -n 4 -c cat --tries 1 --seed 5"
+    assert added(run(f"{line} {option}")) != added(run(line))
 
 
 # --- the class -----------------------------------------------------------------------------
@@ -202,7 +209,7 @@ def test_a_class_that_is_given_is_not_guessed(
 
 def test_what_gets_nothing_is_said(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """The number that is told is that of the cells without anything new."""
-    document = run("read circle.svg COMPLETE -c circle grid -o 20cm 20cm 5 4")
+    document = run("read circle.svg COMPLETE --tries 1 -c circle grid -o 20cm 20cm 5 4")
     told = re.search(r"(\d+) of 20 times nothing was added", capsys.readouterr().err)
     assert told is not None
     corner = document.layers[1][0][0]

@@ -22,6 +22,7 @@ from vpype_sketchformer.model.completion import (
     complete,
     simplify,
 )
+from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.transformer import Transformer
 from vpype_sketchformer.sketch import DRAW, LIFT
 
@@ -251,3 +252,24 @@ def test_what_cannot_be_completed(
 ) -> None:
     with pytest.raises(CompletionError, match=message):
         finish(model, strokes)
+
+
+def test_more_tries_look_more_like_the_class(model: Checkpoint) -> None:
+    row = bundled().classes.index("cat")
+
+    def shares(tries: int) -> NDArray[np.float64]:
+        result = complete(
+            model, FACE[:1], seeds(12), temperature=0.5, label="cat", tries=tries
+        )
+        drawings = [[*FACE[:1], *sketch.strokes] for sketch in result.sketches]
+        return bundled().probabilities(drawings)[:, row]
+
+    assert shares(3).sum() > shares(1).sum()
+
+
+def test_what_nothing_is_added_to_stays_what_it_most_looks_like(model: Checkpoint) -> None:
+    angles = np.linspace(0, 2 * np.pi, 40)
+    circle = [np.column_stack([np.cos(angles), np.sin(angles)])]
+    result = complete(model, circle, seeds(24), temperature=0.5)
+    bare = {sketch.label for sketch in result.sketches if not sketch.strokes}
+    assert bare <= {result.ranking[0][0]}

@@ -49,9 +49,6 @@ def test_a_model_without_an_encoder_names_one_that_has(tiny: Path) -> None:
     assert all(repr(name) in str(caught.value) for name in able)
 
 
-@pytest.mark.skipif(
-    not load(bundled()["quickdraw"]).config.code, reason="what ships has no encoder yet"
-)
 @pytest.mark.parametrize(("first", "last"), [("cat", "rabbit"), ("fish", "bird")])
 def test_steps_are_even_and_show_the_one_or_the_other(first: str, last: str) -> None:
     """Pictures are blurred here in another way than where the steps are chosen."""
@@ -74,9 +71,6 @@ def test_steps_are_even_and_show_the_one_or_the_other(first: str, last: str) -> 
     assert named[-1] == last
 
 
-@pytest.mark.skipif(
-    not load(bundled()["quickdraw"]).config.code, reason="what ships has no encoder yet"
-)
 def test_a_drawing_is_known_in_any_unit_and_place(quickdraw: Path) -> None:
     from training.data.readers import read_ndjson
 

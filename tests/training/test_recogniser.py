@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from training import judge as judges
+from training import recogniser as training
 from training.data import dataset as datasets
 from training.data.dataset import Dataset
 from training.judge import RasterJudge
@@ -17,6 +18,7 @@ from training.prepare import Preparation, find_files
 from training.recogniser import (
     Beginnings,
     Recogniser,
+    begin_with,
     cut,
     fit_temperature,
     gather,
@@ -27,6 +29,7 @@ from training.recogniser import (
 )
 from vpype_sketchformer.model import recogniser as runtime
 from vpype_sketchformer.model import sight
+from vpype_sketchformer.model.way import WAY
 
 DRAWINGS = Path(__file__).parents[1] / "data" / "quickdraw"
 
@@ -70,24 +73,39 @@ def test_drawings_vary_and_stay_drawings(dataset: Dataset) -> None:
 
 
 def test_torch_and_numpy_are_one_network(dataset: Dataset, judge: Path) -> None:
-    model = Recogniser(judges.load(judge, dataset))  # type: ignore[arg-type]
-    for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)):
-        torch.nn.init.uniform_(norm.running_mean, -0.1, 0.1)  # type: ignore[arg-type]
-        torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)  # type: ignore[arg-type]
-        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
-        torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
-    torch.nn.init.normal_(model.size_out.weight)
+    model = Recogniser(len(dataset.classes))
+    begin_with(model, judge, dataset)
+    for silent in (model.more, model.size_out):
+        torch.nn.init.normal_(silent.weight)
     chosen = np.arange(50)
     made = cut(*gather(dataset, chosen), np.full(50, 0.7), dataset.labels[chosen])
     written = to_recogniser(model, dataset, made, {})
-    seen = written.see(made.pictures)
-    model.eval()
-    features = model.features(torch.from_numpy(made.pictures))
+    seen = written.see(made.seen, made.ways)
+    features = model.features(torch.from_numpy(made.seen), torch.from_numpy(made.ways))
     assert np.allclose(seen, features.detach().numpy(), atol=1e-4)
     label = dataset.classes[1]
     said = model.sizes(features, torch.ones(50, dtype=torch.long)).detach().numpy().clip(0)
     grown = written.growth(seen, label)
     assert [g.side for g in grown] == pytest.approx(np.exp(said[:, 0]).tolist(), abs=6e-3)
+
+
+def test_a_judge_is_taken_in_as_it_is(dataset: Dataset, tmp_path: Path) -> None:
+    """What it names in a picture, the recogniser names that begins with it."""
+    torch.manual_seed(0)
+    judge = RasterJudge(len(dataset.classes))
+    for norm in (m for m in judge.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        torch.nn.init.uniform_(norm.running_mean, -0.1, 0.1)  # type: ignore[arg-type]
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)  # type: ignore[arg-type]
+        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+        torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
+    judges.save(judge, dataset, {}, tmp_path / "judge.safetensors")
+    model = Recogniser(len(dataset.classes))
+    begin_with(model, tmp_path / "judge.safetensors", dataset)
+    made = cut(*gather(dataset, np.arange(9)), np.full(9, 0.7), dataset.labels[:9])
+    pictures = torch.from_numpy(made.seen)
+    features = model.features(pictures, torch.from_numpy(made.ways))
+    expected = judge.eval()(255 * pictures)
+    assert torch.allclose(model.name(features), expected, rtol=0.01, atol=0.01)
 
 
 def test_temperature_and_reliability_of_known_shares() -> None:
@@ -120,6 +138,34 @@ def test_a_run_stops_goes_on_and_ends_with_a_file(
     assert other.exit_code == 2 and "another run" in other.output
 
 
+def test_with_its_eyes_kept_it_goes_on_as_if_it_had_not_stopped(
+    dataset: Dataset, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after the eyes learns; a recogniser is taken up with all that it knows."""
+    monkeypatch.setattr(training, "PARTS", 2)
+    monkeypatch.setattr(training, "PART", 3)
+    monkeypatch.setattr(training, "LOOKED", 64)
+    data = tmp_path / "few.safetensors"
+    datasets.write(dataset, data)
+
+    def train(begin: Path, out: str) -> runtime.Recogniser:
+        command = [data, "--keep-eyes", "--from", begin, "--out", tmp_path / out]
+        words = [*map(str, command), "--size", "64", "--steps", "6"]
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+        return runtime.load(tmp_path / out / "recogniser.safetensors")
+
+    first = train(judge, "first")
+    (tmp_path / "first" / "state.pt").unlink()
+    (tmp_path / "first" / "seen-01.npz").unlink()
+    again = train(judge, "first")
+    second = train(tmp_path / "first" / "recogniser.safetensors", "second")
+    for name, tensor in first.tensors.items():
+        assert np.array_equal(tensor, again.tensors[name]), name
+        kept = name.startswith(("stem.", "stages.", "prior"))
+        assert np.array_equal(tensor, second.tensors[name]) == kept, name
+
+
 def test_a_judge_of_another_kind_is_refused(
     dataset: Dataset, judge: Path, tmp_path: Path
 ) -> None:
@@ -134,5 +180,6 @@ def test_a_judge_of_another_kind_is_refused(
 def test_beginnings_have_a_picture_each(dataset: Dataset) -> None:
     made = cut(*gather(dataset, np.arange(5)), np.full(5, 0.0), dataset.labels[:5])
     assert isinstance(made, Beginnings)
-    assert made.pictures.shape == (5, sight.SIZE, sight.SIZE)
-    assert np.all(made.pictures.sum(axis=(1, 2)) > 0)
+    assert made.seen.shape == (5, sight.SIZE, sight.SIZE)
+    assert np.all(made.seen.sum(axis=(1, 2)) > 0)
+    assert made.ways.shape == (5, WAY)

@@ -24,6 +24,8 @@ from vpype_sketchformer.model.completion import complete
 from vpype_sketchformer.sketch import DRAW
 
 CUTS = (0.1, 0.3, 0.5)
+#: Where strokes in any order and direction are completed as well.
+MIXED_CUT = 0.5
 #: Classes that completions are drawn from; the largest, so that test drawings abound.
 COMPLETED_CLASSES = 50
 
@@ -32,6 +34,8 @@ def rows(
     checkpoint: Checkpoint, dataset: Dataset, split: Split, per_class: int
 ) -> tuple[int, list[tuple[str, Figures]]]:
     """Complete drawings; returns how many, and a row of the table for each cut.
+
+    The last row is of strokes in any order and direction.
 
     Raises:
         Refusal: There are no drawings to complete.
@@ -47,6 +51,8 @@ def rows(
         table.append(
             (f"{cut:.0%} given", figures | completion(checkpoint, dataset, chosen, cut))
         )
+    mixed = completion(checkpoint, dataset, chosen, MIXED_CUT, mixed=True)
+    table.append((f"{MIXED_CUT:.0%}, strokes mixed", mixed))
     return len(chosen), table
 
 
@@ -110,7 +116,12 @@ def mix(dataset: Dataset, first: int, second: int, cut: float) -> tuple[Drawing,
 
 
 def completion(
-    checkpoint: Checkpoint, dataset: Dataset, indices: NDArray[np.int64], cut: float
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    cut: float,
+    *,
+    mixed: bool = False,
 ) -> Figures:
     """Complete beginnings as a user's: guess class and size, draw one rest for each."""
     ranks, factors, ended = [], [], []
@@ -119,6 +130,11 @@ def completion(
         begin = cut_point(drawing, cut)
         lifts = np.flatnonzero(drawing.pen[: begin - 1] != DRAW) + 1
         strokes = np.split(drawing.points[:begin].astype(np.float64), lifts)
+        if mixed:
+            rng = np.random.default_rng(int(index))
+            strokes = [
+                strokes[i][:: rng.choice([-1, 1])] for i in rng.permutation(len(strokes))
+            ]
         seeds = [np.random.SeedSequence([0, int(index)])]
         result = complete(
             checkpoint, strokes, seeds, join=True, temperature=DEFAULT_TEMPERATURE

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The model that ships, vpype_sketchformer/models/quickdraw.safetensors: from the drawings to the
-# file, in two lessons, on people's drawings only. Run from the top of the checkout, with 254,274
+# file, in three lessons, on people's drawings only. Run from the top of the checkout, with 254,274
 # of Google's drawings in data/google; `python -m training.download all -o data/google` fetches all
 # fifty million. training/LOG.md tells how it really went, on a busy machine.
 set -euo pipefail
@@ -14,9 +14,14 @@ python -m training.quality $data
 python -m training.train training/configs/deep.toml $data --out runs/deep \
     --from runs/base/model.safetensors --set layers=6
 
+# The encoder, on pictures; then the model learns to listen to its codes.
+python -m training.encoder $data --out runs/encoder --steps 1400
+python -m training.train training/configs/coded.toml $data --out runs/coded \
+    --from runs/deep/model.safetensors --encoder runs/encoder/encoder.safetensors
+
 # What guidance leads away from: drawings of nothing in particular, by a small network.
 python -m training.train training/configs/guide.toml $data --out runs/guide
-python -m training.export runs/deep/model.safetensors --guide runs/guide/model.safetensors \
+python -m training.export runs/coded/model.safetensors --guide runs/guide/model.safetensors \
     -o runs/quickdraw.safetensors
 
 # The file that ships says how it scores; training/recipes/evaluate.sh has all figures.

@@ -47,6 +47,7 @@ STYLE = (
     "structure_temperature",
     "pen_temperature",
     "guidance",
+    "tries",
     "best_of",
     "one_line",
     "join",
@@ -127,6 +128,7 @@ def _check(call: Call[_Memory]) -> None:
 @options.structure_temperature
 @options.pen_temperature
 @options.guidance
+@options.tries
 @options.best_of
 @click.option(
     "--one-line",
@@ -186,8 +188,8 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
         sketchformer_guess (the likeliest classes, where none was given),
         sketchformer_extent (in pixels), sketchformer_temperature,
         sketchformer_structure_temperature, sketchformer_pen_temperature,
-        sketchformer_guidance, sketchformer_best_of, sketchformer_one_line,
-        sketchformer_join
+        sketchformer_guidance, sketchformer_tries, sketchformer_best_of,
+        sketchformer_one_line, sketchformer_join
         svg_dc_description: the command with its seed (kept by `write -r`)
 
     A plain `write` notes the seed beside the command line in the file.

@@ -17,11 +17,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer import DEFAULT_GUIDANCE, DEFAULT_STRUCTURE_TEMPERATURE
+from vpype_sketchformer import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_STRUCTURE_TEMPERATURE,
+    DEFAULT_TRIES,
+)
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError
+from vpype_sketchformer.model.choosing import sample_recognised
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import Growth, bundled
-from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.model.transformer import Transformer, log_likelihood, on_one_thread
 from vpype_sketchformer.sketch import DRAW, FRAME, LIFT, SIMPLIFICATION, Sketch
 from vpype_sketchformer.smoothing import smooth
@@ -37,9 +41,9 @@ MOST_SEEN = 2000
 #: A guess that is less sure than this says nothing of the finished drawing's size.
 SURE = 0.2
 #: A class less likely than this is no answer, unless all are.
-LEAST_LIKELY = 0.02
+LEAST_LIKELY = 0.05
 #: How many classes are tried where nothing is missing of those before.
-TRIES = 4
+MOST_ANSWERS = 4
 #: The golden ratio's fraction.
 GOLDEN = (5**0.5 - 1) / 2
 #: Shares of the finished drawing's longer side that a beginning may take up.
@@ -133,6 +137,7 @@ def complete(
     structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
     pen_temperature: float = 1.0,
     guidance: float = DEFAULT_GUIDANCE,
+    tries: int = DEFAULT_TRIES,
     best_of: int = 1,
     one_line: bool = False,
     progress: Callable[[int], object] = lambda finished: None,
@@ -154,8 +159,10 @@ def complete(
         structure_temperature: See there.
         pen_temperature: See there.
         guidance: See there.
+        tries: How often to draw each until the finished drawing looks like its class, at
+            most, see ``choosing.sample_recognised``.
         best_of: See there.
-        one_line: See there.
+        one_line: See ``sampling.sample``.
         progress: See there.
 
     Raises:
@@ -175,7 +182,7 @@ def complete(
     # What each drawing may still be: a class that nothing is missing of is no answer.
     likely = tuple(guess for guess in ranking if guess[1] >= LEAST_LIKELY)
     left = dict.fromkeys(range(len(seeds)), likely or ranking[:MOST_CLASSES])
-    for _ in range(1 if label else TRIES):
+    for _ in range(1 if label else MOST_ANSWERS):
         labels = {i: label or pick(left[i], i) for i in left}
         for name in dict.fromkeys(labels.values()):
             rows = [i for i in left if labels[i] == name]
@@ -190,7 +197,7 @@ def complete(
             fine, too_long = simplify(ordered, SIMPLIFICATION / placement.scale, limit)
             thinned = thinned or too_long
             prefix = make_prefix(fine, placement, join or one_line)
-            drawn = sample(
+            drawn = sample_recognised(
                 checkpoint,
                 [name] * len(rows),
                 [seeds[i] for i in rows],
@@ -198,6 +205,7 @@ def complete(
                 structure_temperature=structure_temperature,
                 pen_temperature=pen_temperature,
                 guidance=guidance,
+                tries=tries,
                 best_of=best_of,
                 one_line=one_line,
                 prefix=prefix,
@@ -215,6 +223,9 @@ def complete(
         if not left:
             break
     progress(len(left))
+    for i, sketch in sketches.items():
+        if ranking and not sketch.strokes:  # it stays what it most looks like
+            sketches[i] = replace(sketch, label=ranking[0][0])
     drawings = [sketches[i] for i in range(len(seeds))]
     return Completion(drawings, ranking, thinned, extents[drawings[0].label])
 

@@ -1,7 +1,8 @@
 """What a drawing so far shows, and how large it will be: a small network in NumPy.
 
 ``training.recogniser`` is the same network in torch, and trains it; a parity test keeps the
-two one. It looks at the drawing's picture, see ``model.sight``.
+two one. It looks at the drawing's picture, see ``model.sight``, and follows the pen, see
+``model.way``: of a beginning a picture shows too little.
 
 From what it sees, one head names the class, calibrated (Guo et al. 2017), and another says how
 the drawing will grow: until it is finished, and whereto.
@@ -25,11 +26,14 @@ from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model import sight
 from vpype_sketchformer.model.checkpoint import MODELS, CheckpointError, open_tensors
 from vpype_sketchformer.model.sight import STAGES, Array, Stroke, draw, join, sight_shapes
+from vpype_sketchformer.model.way import WAY, follow
 from vpype_sketchformer.wording import is_name
 
-FORMAT = "sketchformer-recogniser-1"
+FORMAT = "sketchformer-recogniser-2"
 BUNDLED = MODELS / "recogniser" / "quickdraw.safetensors"
 
+#: Hidden units that follow the pen's way, and that know both, way and picture.
+FOLLOWED, BOTH = 160, 160
 #: Channels that tell the head of growth the class, and its hidden units.
 LABEL, HIDDEN = 32, 64
 
@@ -90,11 +94,20 @@ class Recogniser:
             What the network sees, (drawings, channels).
         """
         parts = [drawings[i : i + sight.ROWS] for i in range(0, len(drawings), sight.ROWS)]
-        return np.concatenate([self.see(draw(*join(part))) for part in parts])
+        joined = map(join, parts)
+        return np.concatenate([self.see(draw(*points), follow(*points)) for points in joined])
 
-    def see(self, pictures: Array) -> Array:
-        """Return what the network sees in pictures (n, SIZE, SIZE): (n, channels)."""
-        return sight.see(self.tensors, pictures).mean(axis=(1, 2))
+    def see(self, pictures: Array, ways: Array) -> Array:
+        """Return what the network sees, (n, channels).
+
+        Args:
+            pictures: Ink, (n, SIZE, SIZE).
+            ways: How the pen went, (n, WAY).
+        """
+        seen = sight.see(self.tensors, pictures).mean(axis=(1, 2))
+        followed = np.maximum(self._linear("way", ways), 0.0)
+        both = np.concatenate([followed, seen], axis=1)
+        return seen + self._linear("more", np.maximum(self._linear("both", both), 0.0))
 
     def name(self, seen: Array) -> NDArray[np.float64]:
         """Return the probability of every class, (n, classes), from what was seen."""
@@ -141,6 +154,9 @@ def expected_shapes(classes: int) -> dict[str, tuple[int, ...]]:
     """Return name and shape of every tensor of a recogniser."""
     seen = STAGES[-1]
     layers = {
+        "way": (FOLLOWED, WAY),
+        "both": (BOTH, FOLLOWED + seen),
+        "more": (seen, BOTH),
         "answer": (classes, seen),
         "size_hidden": (HIDDEN, seen + LABEL),
         "size_out": (3, HIDDEN),

@@ -2,8 +2,8 @@
 
 It looks as people do: at the drawing in its own bounding box. Place, size, number of points,
 order of strokes and their direction are not in the picture, so they cannot matter. The
-recogniser names what it sees (``model.recogniser``), the encoder turns it into a code
-(``model.encoder``).
+recogniser names what it sees (``model.recogniser``, which follows the pen as well, see
+``model.way``), the encoder turns it into a code (``model.encoder``).
 """
 
 from __future__ import annotations
