@@ -22,6 +22,8 @@ def test_long_work_shows_the_time_left_and_ends_at_once(tmp_path: Path) -> None:
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
+        # Where tests run in the background it is ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         line = "vpype random -n 700 random -l new -n 700 oneline write out.svg"
         os.execv(str(VPYPE), line.split())
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

@@ -239,7 +239,9 @@ def test_a_finished_drawing_gets_no_layer(
 @pytest.mark.parametrize("command", ["COMPLETE -n 5", "COMPLETE -n 5 grid 3 2"])
 def test_variants_lie_in_cells(run: Run, three_pens: vp.Document, command: str) -> None:
     single = bits(three_pens)
-    document = run(command.replace("COMPLETE", "COMPLETE -c cat"), three_pens)
+    document = run(
+        command.replace("COMPLETE", "COMPLETE -c cat --tries 1 --seed 3"), three_pens
+    )
     first = three_pens.layers[2][0]
     places = [line[0] - first[0] for line in document.layers[2]]
     assert places[0] == 0
@@ -728,7 +730,10 @@ def test_only_what_is_added_is_cleaned(run: Run) -> None:
     speck = [300 + 300j, 300.1 + 300j]
     yours = [[100 + 100j, 300 + 100j], [100 + 100.2j, 300 + 100.2j], speck]
     plain, cleaned = (
-        run(f"COMPLETE -c cat {option}", vp.Document(vp.LineCollection(yours)))
+        run(
+            f"COMPLETE -c cat --tries 1 --seed 3 {option}",
+            vp.Document(vp.LineCollection(yours)),
+        )
         for option in ("", "--clean")
     )
     assert [list(line) for line in cleaned.layers[1]] == [
