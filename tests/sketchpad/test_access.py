@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 
 from tests.fakes.sketchpads import Beside, Pipeline
 from tests.sketchpad.browser import Page, circle, needs_chromium
@@ -62,6 +63,24 @@ def test_sketchpad(browser: webdriver.Chrome, tiny: Path) -> None:
     page.find("#keys-dialog button").click()
     page.done()
     assert violations(page) == []
+    pad.result()
+
+
+@pytest.mark.usefixtures("scheme")
+def test_others_like_it(browser: webdriver.Chrome, coded: Path) -> None:
+    pad = Beside(coded)
+    page = Page(browser, pad.address)
+    page.draw(circle(400, 500, 200))
+    page.keys("v")
+    page.wait(lambda: page.find("#like-hint").is_displayed())
+    page.suggested()
+    assert violations(page) == []
+    page.keys("m")
+    page.find("#chosen-like").click()
+    page.find("#more").click()
+    assert page.find("#like").is_displayed() and violations(page) == []
+    page.keys(Keys.ESCAPE)
+    page.done()
     pad.result()
 
 

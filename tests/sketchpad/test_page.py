@@ -707,6 +707,65 @@ def test_one_line_is_shown_first(browser: webdriver.Chrome, tiny: Path) -> None:
     pad.result()
 
 
+def test_others_like_it(browser: webdriver.Chrome, coded: Path) -> None:
+    """With keys alone: eight to choose from, one in the drawing's place, in its pens; undo."""
+    pad = Beside(coded)
+    page = Page(browser, pad.address)
+    page.draw(circle(300, 400, 150))
+    page.find("#pen").send_keys("red 0.8")
+    page.draw([(300, 350), (300, 450)])
+    both = page.strokes()
+    page.keys("v")
+    page.wait(lambda: page.find("#like-hint").is_displayed())
+    page.suggested()
+    assert "others like it" in page.find("#said").get_attribute("textContent")
+    assert len(page.all(".thumbnail:enabled")) == 8
+    assert page.find("#suggestions-title").text == "Others like it"
+    assert not page.find("#take-stroke").is_displayed()
+    page.keys("3")
+    shown = page.pale()
+    points = np.concatenate([np.reshape(line, (-1, 2)) for line in shown])
+    assert (np.ptp(points, axis=0).max(), *np.mean([points.min(0), points.max(0)], 0)) == (
+        pytest.approx((300, 300, 400), abs=6)
+    )
+    assert page.strokes() == both and page.all("#ink .replaced")
+    page.keys("3")
+    assert page.strokes() == shown and not page.all("#ink .replaced")
+    page.control("z")
+    assert page.strokes() == both and page.pale() == shown
+    page.keys("r")
+    page.wait(lambda: page.find("#suggestions").get_attribute("data-rests") == "true")
+    assert page.find("#like-hint").is_displayed() and page.pale() != shown
+    page.keys(Keys.ESCAPE)
+    assert page.strokes() == both and not page.pale() and not page.all("#ink .replaced")
+    page.keys("m")
+    page.find("#chosen-like").click()
+    page.wait(lambda: page.find("#like-hint").is_displayed())
+    page.keys(Keys.ENTER)
+    page.wait(lambda: page.strokes() != both)
+    page.done()
+    assert {name.split(",")[0] for name in layers(pad.result())} == {"drawn by the model"}
+
+
+def test_pens_stay(browser: webdriver.Chrome, tiny: Path) -> None:
+    """What is cleaned up keeps the pen of each stroke."""
+    pad = Beside(tiny)
+    page = Page(browser, pad.address)
+    page.draw([(100, 100), (300, 100)])
+    page.find("#pen").send_keys("red 0.8")
+    page.draw([(100, 200), (300, 200)])
+    page.draw([(310, 300), (310.5, 300.5)])
+    page.find("#more").click()
+    assert not page.find("#like").is_displayed()
+    page.find("#clean").click()
+    page.wait(lambda: "changed" in page.find("#said").get_attribute("textContent"))
+    page.keys("v")
+    page.done()
+    found = layers(pad.result())
+    assert found["drawn by hand"][0][:, 1] == pytest.approx(100, abs=2)
+    assert found["drawn by hand, red 0.8 mm"][0][:, 1] == pytest.approx(200, abs=2)
+
+
 def test_back_to_drawing(browser: webdriver.Chrome, tiny: Path, tmp_path: Path) -> None:
     """After the end one can draw on, and take it along."""
     browser.execute_cdp_cmd(

@@ -109,6 +109,49 @@ def test_more_like_this(pick: Callable[..., Pipeline], tiny: Path) -> None:
     assert boxes[1][1] > boxes[0][3]
 
 
+def test_variations(pick: Callable[..., Pipeline], coded: Path) -> None:
+    """Of what no command told how it drew: each a layer, with pen and size of its source."""
+    pipeline = pick(named(3), f"-m '{coded}'")
+    client = Client(pipeline.address)
+    welcome = client.hear("welcome")
+    assert not welcome["more"] and all(item["again"] for item in welcome["items"])
+    client.say({"type": "more", "like": 1})
+    first = client.hear("added")
+    assert not first["trouble"] and len(first["items"]) == 6
+    client.say({"type": "more", "like": 3})
+    client.say({"type": "choice", "order": list(range(9)), "chosen": [1, 3, 8]})
+    assert client.hear("added")["items"] != first["items"]
+    client.say({"type": "choice", "order": list(range(15)), "chosen": [1, 3, 8, 14]})
+    client.say({"type": "done"})
+    result = list(pipeline.result().layers.values())
+    assert len(result) == 4 and result[0].property("vp_name") == "square 2"
+    boxes = [layer.bounds() for layer in result]
+    for layer, (left, top, right, bottom) in zip(result[1:], boxes[1:], strict=True):
+        assert layer.property("vp_name").startswith("variation")
+        assert layer.property("vp_color") == vp.Color("red")
+        assert max(right - left, bottom - top) == pytest.approx(20)
+        assert top > named(3).bounds()[3]
+    assert boxes[3][1] > max(boxes[1][3], boxes[2][3])
+
+
+def test_variation_of_a_dot(pick: Callable[..., Pipeline], coded: Path) -> None:
+    """Said in a line, and the sheet stays."""
+    document = named(2)
+    document.add([np.array([5j, 5j])], 3)
+    pipeline = pick(document, f"-m '{coded}'")
+    client = Client(pipeline.address)
+    client.say({"type": "more", "like": 2})
+    assert "one place" in client.hear("added")["trouble"]
+    client.say({"type": "choice", "order": [0, 1, 2], "chosen": [2]})
+    client.say({"type": "done"})
+    assert len(pipeline.result().layers) == 1
+
+
+def test_model_of_nobody() -> None:
+    with pytest.raises(click.BadParameter, match="nobody"):
+        vpype_cli.execute("sketchpick --no-browser -m nobody", named(2))
+
+
 @pytest.mark.parametrize("options", ["--yes", ""])
 def test_nobody_chooses(
     options: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -142,13 +185,15 @@ def test_lines_nowhere() -> None:
         {"type": "choice", "order": [0], "chosen": [1]},
         {"type": "choice"},
         {"type": "more", "like": 0},
+        {"type": "more", "like": None},
+        {"type": "more", "like": 2},
         {"type": "done"},
         {"type": "change"},
     ],
 )
-def test_malformed(pick: Callable[..., Pipeline], message: dict[str, Any]) -> None:
+def test_malformed(pick: Callable[..., Pipeline], message: dict[str, Any], tiny: Path) -> None:
     """It is refused, and what was chosen stays."""
-    pipeline = pick(named(2))
+    pipeline = pick(named(2), f"-m '{tiny}'")
     client = Client(pipeline.address)
     client.say({"type": "choice", "order": [1, 0], "chosen": [1]})
     if message["type"] == "done":
@@ -203,3 +248,21 @@ def test_sheet(browser: webdriver.Chrome, pick: Callable[..., Pipeline]) -> None
     page.find("#done").click()
     page.wait(lambda: "Done" in page.find("#end-title").text)
     assert names(pipeline.result()) == ["square 2", "square 4"]
+
+
+@needs_chromium
+def test_variations_by_key(
+    browser: webdriver.Chrome, pick: Callable[..., Pipeline], coded: Path
+) -> None:
+    """`L` on a drawing from a file; there is no `More` of all."""
+    pipeline = pick(named(2), f"-m '{coded}'")
+    page = Page(browser, pipeline.address)
+    assert not page.find("#more").is_displayed()
+    page.keys("m", "l")
+    page.wait(lambda: len(page.all("#sheet li")) == 8)
+    assert "6 further" in page.find("#said").get_attribute("textContent")
+    page.keys(Keys.ARROW_RIGHT, Keys.SPACE)
+    page.find("#done").click()
+    page.wait(lambda: "Done" in page.find("#end-title").text)
+    [name] = names(pipeline.result())
+    assert name.startswith("variation")

@@ -26,7 +26,7 @@ import vpype as vp
 import vpype_cli
 import websocket
 
-from tests.fakes.sketchpads import PATIENCE, VPYPE, Sketchpad
+from tests.fakes.sketchpads import PATIENCE, VPYPE, Beside, Sketchpad
 from vpype_sketchformer.model import checkpoint
 from vpype_sketchformer.model.prefix import Readings
 from vpype_sketchformer.model.sampling import grow, sample
@@ -712,6 +712,50 @@ def test_clean_up(address: str) -> None:
     bar, stem = (shapely.LineString(np.reshape(line, (-1, 2))) for line in lines)
     assert bar.distance(stem) < 0.1
     client.say({"type": "rework", "drawing": 1, "how": "burn"})
+    assert client.closed() == 1008
+
+
+def test_others_like_it(coded: Path) -> None:
+    """Eight, each as large as the drawing and in its place, unless the page is too small."""
+    pad = Beside(coded)
+    client = Client(pad.address)
+    assert client.hear("welcome")["sees"]
+    corner = np.subtract(CIRCLE, (195, 195))
+    client.put(s1=stroke(CIRCLE), s2=stroke(LINE), s3=stroke(corner, drawing=2))
+    for drawing, middle in ((1, (300, 300)), (2, (105, 105))):
+        client.say(wish(drawing, drawing=drawing, like=True))
+        others = [client.hear("suggestion") for _ in range(8)]
+        assert client.hear("suggested")["request"] == drawing
+        assert [other["number"] for other in others] == list(range(8))
+        for other in others:
+            points = np.concatenate([np.reshape(line, (-1, 2)) for line in other["strokes"]])
+            low, high = points.min(axis=0), points.max(axis=0)
+            assert max(high - low) == pytest.approx(200, abs=1)
+            assert (low + high) / 2 == pytest.approx(middle, abs=1)
+            assert low.min() >= 0
+    client.say({"type": "done", "way": "one"})
+    pad.result()
+
+
+def test_others_on_a_small_page(coded: Path) -> None:
+    """Where a drawing lies at the edge, others are moved onto the page as far as they must."""
+    pad = Beside(coded, "-p 300x300")
+    client = Client(pad.address)
+    client.put(s1=stroke([[2.0, 20.0], [4.0, 120.0], [2.0, 220.0]]))
+    client.say(wish(like=True))
+    for _ in range(8):
+        lines = client.hear("suggestion")["strokes"]
+        points = np.concatenate([np.reshape(line, (-1, 2)) for line in lines])
+        assert points.min() >= -0.01 and np.ptp(points, axis=0).max() == pytest.approx(200, 1)
+    client.say({"type": "done", "way": "one"})
+    pad.result()
+
+
+def test_no_others_without_an_encoder(address: str) -> None:
+    client = Client(address)
+    assert not client.hear("welcome")["sees"]
+    client.put(s1=stroke(CIRCLE))
+    client.say(wish(like=True))
     assert client.closed() == 1008
 
 

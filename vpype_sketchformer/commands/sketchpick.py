@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer.commands.support import browser
+from vpype_sketchformer.commands.support import browser, options
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import PREFIX
 from vpype_sketchformer.commands.support.pipeline import PlacedCommand
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.sketchpad.picking import DrawMore, Item, Picking
+    from vpype_sketchformer.sketchpad.picking import Item, Picking
 
 #: How many sketches are drawn when more are asked for.
 MORE = 6
@@ -50,6 +51,7 @@ def _check(call: Call[Memory]) -> None:
     default=None,
     help="Open the page in the browser, or only say its address (default: --browser).",
 )
+@options.model
 @processor(Memory, _check)
 def sketchpick(call: Call[Memory], document: vp.Document) -> vp.Document:
     """Choose in the browser what goes on down the pipeline.
@@ -59,8 +61,10 @@ def sketchpick(call: Call[Memory], document: vp.Document) -> vp.Document:
     Shift and an arrow key, to change their order. `Send` lets what is chosen go on, in the
     order of the sheet. `?` shows what the keys do.
 
-    What was drawn by `sketchgen --layers sketch` has more to offer: `More` draws further
-    ones, `More like this` further ones of the same class.
+    `More like this` draws six more like one of them. What was drawn by `sketchgen --layers
+    sketch` is drawn as it was, of the same class, and `More` draws further ones of all. Of
+    anything else, whoever drew it, these are variations as `sketchvary` draws them, if the
+    model has an encoder. They lie below the others, in the pen of the one that they are like.
 
     Nothing is lost when you close the tab: open the address again. Where there is no
     display, and with `--yes`, all goes on. The page is served on this machine only, to this
@@ -88,12 +92,12 @@ def sketchpick(call: Call[Memory], document: vp.Document) -> vp.Document:
 
     import asyncio
 
-    further: dict[int, vp.LineCollection] = {}
-    items = [_item(document.layers[lid], lid, indices) for lid, indices in origins]
-    picked = asyncio.run(_pick(items, _more(document, further), values["opens"] is not False))
+    further = _Further(call, document)
+    items = [further.item(document.layers[lid], lid, indices) for lid, indices in origins]
+    picked = asyncio.run(_pick(items, further, values["opens"] is not False))
     if picked is None:
         raise click.Abort
-    _keep(document, [item.origin for item in picked], further)
+    _keep(document, [item.origin for item in picked], further.layers)
     click.echo(f"sketchpick: {len(picked)} of {len(items)} go on.", err=True)
     return document
 
@@ -127,30 +131,14 @@ def _find(ctx: click.Context, document: vp.Document) -> list[Origin]:
     return [(lid, tuple(drawing)) for drawing in tell_apart(list(layer))]
 
 
-def _item(layer: vp.LineCollection, lid: int, indices: Sequence[int]) -> Item:
-    """Describe lines of a layer to the contact sheet."""
-    from vpype_sketchformer.sketchpad.picking import Item
-
-    whole = len(indices) == len(layer)
-    name = layer.property(vp.METADATA_FIELD_NAME) or f"layer {lid}"
-    colour = layer.property(vp.METADATA_FIELD_COLOR)
-    return Item(
-        name=str(name) if whole else "",
-        lines=[layer[i] for i in indices],
-        colour="" if colour is None or colour == vp.Color("black") else colour.as_hex(),
-        origin=(lid, tuple(indices)),
-        again=layer.property(f"{PREFIX}number") is not None,
-    )
-
-
-async def _pick(items: list[Item], more: DrawMore | None, opens: bool) -> list[Item] | None:
+async def _pick(items: list[Item], further: _Further, opens: bool) -> list[Item] | None:
     """Let the user choose; None to stop here."""
     import webbrowser
 
     from vpype_sketchformer.sketchpad.picking import Picking, PickServer
     from vpype_sketchformer.sketchpad.server import serve
 
-    picking = Picking(items, more)
+    picking = Picking(items, further.draw, further.anew)
 
     def announce(address: str) -> None:
         click.echo(f"sketchpick: choose at {address} (Ctrl-C ends it)", err=True)
@@ -198,45 +186,112 @@ def _keep(
         document.add(layer, lid, with_metadata=True)
 
 
-def _more(document: vp.Document, further: dict[int, vp.LineCollection]) -> DrawMore | None:
-    """Return what draws further sketches as `sketchgen` drew these; None if it drew none.
+class _Further:
+    """Draws further ones: as `sketchgen` drew those that it drew, and variations of others.
 
-    Args:
+    Attributes:
+        call: The call of the command.
         document: What is in the pipeline.
-        further: Where further ones are put, by the numbers of layers that are free.
+        layers: Where further ones are put, by the numbers of layers that are free.
+        model: Draws variations, if it has an encoder.
     """
-    from vpype_sketchformer.sketchpad.picking import DrawingError
 
-    drawn = [layer for layer in document.layers.values() if layer.property(f"{PREFIX}number")]
-    if not drawn or document.property(f"{PREFIX}model") is None:
-        return None
-    boxes = [box for layer in drawn if (box := layer.bounds())]
-    size = max(max(right - left, bottom - top) for left, top, right, bottom in boxes)
-    asked = 0
+    def __init__(self, call: Call[Memory], document: vp.Document) -> None:
+        self.call, self.document = call, document
+        self.layers: dict[int, vp.LineCollection] = {}
+        self.model = call.memory.checkpoint(call.values["model"])
+        self._asked = 0
 
-    def draw(like: Item | None) -> list[Item]:
-        nonlocal asked
-        asked += 1
-        seed = (int(document.property(f"{PREFIX}seed")) + asked) % 2**31
-        label = document.property(f"{PREFIX}class")
-        named = NAME.fullmatch(like.name) if like is not None else None
+    @property
+    def anew(self) -> bool:
+        """Whether more of all can be drawn."""
+        return any(self._drew(layer) for layer in self.document.layers.values())
+
+    def item(self, layer: vp.LineCollection, lid: int, indices: Sequence[int]) -> Item:
+        """Describe lines of a layer to the contact sheet."""
+        from vpype_sketchformer.sketchpad.picking import Item
+
+        whole = len(indices) == len(layer)
+        name = layer.property(vp.METADATA_FIELD_NAME) or f"layer {lid}"
+        colour = layer.property(vp.METADATA_FIELD_COLOR)
+        return Item(
+            name=str(name) if whole else "",
+            lines=[layer[i] for i in indices],
+            colour="" if colour is None or colour == vp.Color("black") else colour.as_hex(),
+            origin=(lid, tuple(indices)),
+            again=self._drew(layer) or bool(self.model.config.code),
+        )
+
+    def draw(self, like: Item | None) -> list[Item]:
+        """Draw more like an item, or more of all; they lie below all others.
+
+        Raises:
+            DrawingError: They cannot be drawn; the message is one clear line.
+        """
+        from vpype_sketchformer.model.completion import CompletionError
+        from vpype_sketchformer.sketchpad.picking import DrawingError
+
+        self._asked += 1
+        layers = {**self.document.layers, **self.layers}
         try:
-            line = _command(document, named[1] if named else label, seed, size)
-            sheet = vpype_cli.execute(line)
+            if like is None or self._drew(layers[like.origin[0]]):
+                sheet, size = self._as_drawn(like)
+            else:
+                sheet, size = self._varied(like, layers[like.origin[0]])
         except click.ClickException as error:
             raise DrawingError(error.format_message()) from error
-        first = max({*document.ids(), *further}) + 1
-        lowest = max(layer.bounds()[3] for layer in [*drawn, *further.values()])
+        except CompletionError as error:
+            raise DrawingError(str(error)) from error
+        if sheet.is_empty():
+            return []
+        lowest = max(box[3] for layer in layers.values() if (box := layer.bounds()))
         sheet.translate(0, lowest + size / 4 - sheet.bounds()[1])
         found = []
-        for lid, (_, layer) in enumerate(sorted(sheet.layers.items()), first):
-            if layer.is_empty():
-                continue
-            further[lid] = layer
-            found.append(_item(layer, lid, range(len(layer))))
+        for lid, layer in enumerate(sheet.layers.values(), max(layers) + 1):
+            if not layer.is_empty():
+                self.layers[lid] = layer
+                found.append(self.item(layer, lid, range(len(layer))))
         return found
 
-    return draw
+    def _drew(self, layer: vp.LineCollection) -> bool:
+        """Tell whether `sketchgen` drew a layer, and the document tells how."""
+        known = self.document.property(f"{PREFIX}model") is not None
+        return known and layer.property(f"{PREFIX}number") is not None
+
+    def _as_drawn(self, like: Item | None) -> tuple[vp.Document, float]:
+        """Have `sketchgen` draw a sheet, with sketches of this size."""
+        document = self.document
+        size = max(_extent(layer) for layer in document.layers.values() if self._drew(layer))
+        seed = (int(document.property(f"{PREFIX}seed")) + self._asked) % 2**31
+        named = NAME.fullmatch(like.name) if like is not None else None
+        label = named[1] if named else document.property(f"{PREFIX}class")
+        return vpype_cli.execute(_command(document, label, seed, size)), size
+
+    def _varied(self, like: Item, source: vp.LineCollection) -> tuple[vp.Document, float]:
+        """Draw a sheet of variations, each a layer with the pen of their source."""
+        from vpype_sketchformer.layout.grid import plan
+        from vpype_sketchformer.model.completion import clean
+        from vpype_sketchformer.model.varying import alike
+
+        strokes = clean([vp.as_vector(line) for line in like.lines])
+        seeds = np.random.SeedSequence(self._asked).spawn(MORE)
+        with self.call.memory.predicting(self.call.values["model"]):
+            seen, sketches = alike(self.model, strokes, None, seeds)
+        size = _extent(vp.LineCollection(like.lines))
+        places, sheet = plan(MORE, size=size), vp.Document()
+        for i, sketch in enumerate(sketches):
+            lines = [line @ [1, 1j] for line in places.place(sketch, i).strokes]
+            layer = vp.LineCollection(lines, source.metadata)
+            name = f"variation: {seen.label or 'of its looks'}"
+            layer.set_property(vp.METADATA_FIELD_NAME, name)
+            sheet.add(layer, i + 1, with_metadata=True)
+        return sheet, size
+
+
+def _extent(lines: vp.LineCollection) -> float:
+    """Return the longer side of lines; 0 where there are none."""
+    box = lines.bounds()
+    return max(box[2] - box[0], box[3] - box[1]) if box else 0.0
 
 
 def _command(document: vp.Document, label: str, seed: int, size: float) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer import CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE
+from vpype_sketchformer import CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE, DEFAULT_AMOUNT
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, processor
 from vpype_sketchformer.commands.support.document import add, layout, note, page_is_free
@@ -61,9 +61,9 @@ def _check(call: Call[SeeingMemory]) -> None:
     "-a",
     "--amount",
     type=vpype_cli.FloatType(),
-    default="0.5",
+    default=str(DEFAULT_AMOUNT),
     help="How different they are: from 0, nearly the same, to 1, another of its kind "
-    "(default: 0.5).",
+    f"(default: {DEFAULT_AMOUNT}).",
 )
 @click.option(
     "-c",

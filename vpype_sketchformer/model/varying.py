@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer import CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE, DEFAULT_AMOUNT
 from vpype_sketchformer.model import sight
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, bundled, load
 from vpype_sketchformer.model.choosing import further
@@ -40,6 +41,8 @@ from vpype_sketchformer.model.sight import Array, Stroke
 from vpype_sketchformer.model.transformer import on_one_thread
 from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION, Sketch
 
+#: How often each is drawn of those that somebody waits for.
+HASTY = 2
 #: How many codes of a class are drawn for the end of a path.
 INVENTED = 8
 #: How many of these, those that show it most clearly, it is chosen from.
@@ -172,6 +175,43 @@ def vary(
     order = np.lexsort(np.stack([far, other, cut]))
     best = np.argsort(order).reshape(-1, tries).argmin(axis=1)
     return [drawn[i * tries + k] for i, k in enumerate(best)]
+
+
+def alike(
+    checkpoint: Checkpoint,
+    strokes: Sequence[Stroke],
+    label: str | None,
+    seeds: Sequence[np.random.SeedSequence],
+    *,
+    one_line: bool = False,
+) -> tuple[Seen, list[Sketch]]:
+    """Draw others like a drawing for somebody who waits for them, to choose from.
+
+    Args:
+        checkpoint: A model with an encoder.
+        strokes: The drawing, see ``completion.clean``.
+        label: What it shows; None to guess it.
+        seeds: What each is drawn from.
+        one_line: Never lift the pen.
+
+    Returns:
+        What the model sees in the drawing, and one sketch for each seed.
+
+    Raises:
+        CheckpointError: The model has no encoder, or there is no recogniser.
+    """
+    seen = see(checkpoint, strokes, label)
+    sketches = vary(
+        checkpoint,
+        seen,
+        DEFAULT_AMOUNT,
+        seeds,
+        tries=HASTY,
+        temperature=CALM_TEMPERATURE,
+        structure_temperature=CALM_STRUCTURE_TEMPERATURE,
+        one_line=one_line,
+    )
+    return seen, sketches
 
 
 @on_one_thread

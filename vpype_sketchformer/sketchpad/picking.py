@@ -68,8 +68,8 @@ class Picking:
 
     trouble = ""
 
-    def __init__(self, items: list[Item], more: DrawMore | None) -> None:
-        self.items, self._more = items, more
+    def __init__(self, items: list[Item], more: DrawMore, anew: bool) -> None:
+        self.items, self._more, self._anew = items, more, anew
         self.order = list(range(len(items)))
         self.chosen: set[int] = set()
         self.say: Callable[[Mapping[str, Any]], None] = _to_nobody
@@ -94,7 +94,7 @@ class Picking:
                 "items": [_picture(item) for item in self.items],
                 "order": self.order,
                 "chosen": sorted(self.chosen),
-                "more": self._more is not None,
+                "more": self._anew,
             }
         )
 
@@ -141,13 +141,15 @@ class Picking:
     def _draw(self, like: Any) -> None:
         """Draw further ones, in a thread of their own."""
         number = None if like is None else as_count(like)
-        if self._more is None or (number is not None and number >= len(self.items)):
+        if number is not None and number >= len(self.items):
+            raise PadError("there is no such item.")
+        item = None if number is None else self.items[number]
+        if not (self._anew if item is None else item.again):
             raise PadError("there is nothing to draw more of.")
-        more, item = self._more, None if number is None else self.items[number]
 
         def draw() -> None:
             try:
-                found, trouble = more(item), ""
+                found, trouble = self._more(item), ""
             except DrawingError as error:
                 found, trouble = [], str(error)
             self._loop.call_soon_threadsafe(self._add, number, found, trouble)

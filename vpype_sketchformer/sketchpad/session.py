@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
@@ -137,6 +137,7 @@ class Session:
                 "classes": self.companion.classes,
                 "pens": PENS,
                 "earlier": [_offer(kept) for kept in earlier],
+                "sees": self.companion.sees,
                 "pipeline": bool(setting.pipeline),
                 "label": setting.label,
                 "temperature": setting.temperature,
@@ -217,7 +218,10 @@ class Session:
             as_number(message.get("temperature"), COOLEST, HOTTEST),
             None if most is None else int(as_number(most, 1, MOST_STROKES)),
             message.get("one_line") is True,
+            message.get("like") is True,
         )
+        if wish.like and not self.companion.sees:
+            raise PadError("the model cannot read drawings.")
         self._cancel.set()
         self._cancel = cancel = Event()
         strokes = self.pad.drawing(drawing)
@@ -265,7 +269,12 @@ class Session:
                 self._loop.call_soon_threadsafe(self._pass_on, message)
 
         def suggest() -> None:
-            for grown in self.companion.suggest(drawing, strokes, size, wish, others):
+            ways: Iterable[list[Suggested]]
+            if wish.like:
+                ways = [self.companion.alike(strokes, size, wish)]
+            else:
+                ways = self.companion.suggest(drawing, strokes, size, wish, others)
+            for grown in ways:
                 if cancel.is_set():
                     return
                 for suggested in grown:

@@ -21,6 +21,7 @@ import vpype as vp
 from numpy.typing import NDArray
 
 from vpype_sketchformer import DEFAULT_GUIDANCE
+from vpype_sketchformer.layout.grid import plan_around
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import (
     LEAST_LIKELY,
@@ -42,7 +43,8 @@ from vpype_sketchformer.model.prefix import Prefix, Readings
 from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.sampling import grow, network_of, readings_at_large
 from vpype_sketchformer.model.transformer import ANY_STROKES, ONE_STROKE
-from vpype_sketchformer.sketch import DRAW, END, FRAME, LIFT, SIMPLIFICATION
+from vpype_sketchformer.model.varying import alike
+from vpype_sketchformer.sketch import DRAW, END, FRAME, LIFT, SIMPLIFICATION, Sketch
 from vpype_sketchformer.sketchpad.pad import Box, joined
 from vpype_sketchformer.smoothing import smooth
 from vpype_sketchformer.units import FLATNESS
@@ -77,12 +79,14 @@ class Wish:
         temperature: See ``sampling.sample``.
         most_strokes: How many strokes they may have; None for a whole drawing.
         one_line: Whether they go on with the last stroke and never lift the pen.
+        like: Whether they are others like the drawing, rather than what goes on with it.
     """
 
     label: str | None
     temperature: float
     most_strokes: int | None
     one_line: bool
+    like: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ class Companion:
     def __init__(self, checkpoint: Checkpoint, seed: int) -> None:
         self.checkpoint, self.network = checkpoint, network_of(checkpoint)
         self.classes = checkpoint.classes
+        #: Whether the model can read drawings, and draw others like them.
+        self.sees = bool(checkpoint.config.code)
         self.limit = int(checkpoint.config.context * LONGEST_PREFIX)
         self.seed, self.asked = seed, 0
         self.drawing: int | None = None
@@ -213,6 +219,37 @@ class Companion:
             Suggested(number, one.label, tuple(one.strokes), True, one.finished, anew=True)
             for number, one in enumerate(_better(drawn, strokes))
             if one is not drawn[number]
+        ]
+
+    def alike(
+        self, strokes: Sequence[Stroke], page: tuple[float, float], wish: Wish
+    ) -> list[Suggested]:
+        """Draw others like a drawing, in its place and as large, as far as the page allows.
+
+        All are drawn side by side, and there at once.
+
+        Raises:
+            CompletionError: There is nothing to be seen.
+            CheckpointError: The model has no encoder, or there is no recogniser.
+        """
+        self.asked += 1
+        seeds = np.random.SeedSequence(self.seed, spawn_key=(self.asked,)).spawn(COUNT)
+        cleaned = clean(strokes)
+        seen, sketches = alike(
+            self.checkpoint, cleaned, wish.label, seeds, one_line=wish.one_line
+        )
+        points = np.concatenate(cleaned)
+        sheet = plan_around((*points.min(axis=0), *points.max(axis=0)), 1)
+        room = _room(strokes, page)
+        return [
+            Suggested(
+                number,
+                seen.label or "",
+                _moved_into(room, sheet.place(sketch, 0)).strokes,
+                True,
+                sketch.finished,
+            )
+            for number, sketch in enumerate(sketches)
         ]
 
     def guess(self, strokes: Sequence[Stroke]) -> Ranking:
@@ -375,6 +412,14 @@ def _room(strokes: Sequence[Stroke], page: tuple[float, float]) -> Box:
     points = np.concatenate([*strokes, [(0.0, 0.0), page]])
     (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
     return left, top, right, bottom
+
+
+def _moved_into(room: Box, sketch: Sketch) -> Sketch:
+    """Move a sketch by no more than it reaches beyond a box."""
+    if not sketch.strokes:
+        return sketch
+    low, high = np.reshape(sketch.bounds, (2, 2))
+    return sketch.moved(*np.minimum(room[2:] - high, 0) + np.maximum(room[:2] - low, 0))
 
 
 def _turned(strokes: Sequence[Stroke]) -> list[Stroke]:

@@ -1,5 +1,6 @@
 // The model's side of the page: asks for suggestions, shows them, and what it takes the
-// drawing for. Emits "take" with lines, and "label" with a class.
+// drawing for. Emits "take" with lines, and the drawing that they stand
+// in for, if they do; and "label" with a class.
 
 import { bounds, element } from "./paper.js";
 
@@ -11,6 +12,9 @@ const LENGTHS = [[1, "one stroke"], [2, "two strokes"], [3, "three strokes"], [5
 const MANNERS = [[0.15, "plain"], [0.45, "calm"], [0.75, "free"], [1, "loose"], [Infinity, "wild"]];
 
 const find = id => document.getElementById(id);
+
+// What suggestions are added to: nothing, where they take the place of the drawing.
+const contextOf = wish => wish.like ? [] : wish.strokes.map(stroke => stroke.points);
 
 export class Companion extends EventTarget {
   #wire; #paper; #request = 0; #suggestions = []; #shown = 0; #taken = 0; #over = true; #only = null;
@@ -55,6 +59,9 @@ export class Companion extends EventTarget {
 
   get hasSome() { return this.#suggestions.some(s => s?.lines.length); }
 
+  // Whether others like the drawing are offered, to take its place.
+  get isLike() { return this.hasSome && this.#wish.like === true; }
+
   get isShowing() { return this.#left.length > 0; }
 
   // Ask how a drawing could go on, see `wanted` in main.js.
@@ -63,12 +70,12 @@ export class Companion extends EventTarget {
     find("suggestions").dataset.rests = false;
     if (this.#wish?.drawing !== wish.drawing) this.#ranking = [];
     this.#wish = wish;
-    this.#context = wish.strokes.map(stroke => stroke.points);
+    this.#context = contextOf(wish);
     this.#over = false;
     this.#show();
-    const { drawing, label, oneLine } = wish;
+    const { drawing, label, oneLine, like = false } = wish;
     this.#wire.say({
-      type: "suggest", request: ++this.#request, drawing, label, one_line: oneLine,
+      type: "suggest", request: ++this.#request, drawing, label, one_line: oneLine, like,
       temperature: Number(find("temperature").value), strokes: LENGTHS[find("length").value][0],
     });
   }
@@ -81,8 +88,8 @@ export class Companion extends EventTarget {
     const found = this.#memory.findLast(memory => same(memory.wish));
     if (!found) return false;
     this.#clear();
-    this.#wish = wish;
-    this.#context = wish.strokes.map(stroke => stroke.points);
+    this.#wish = found.wish;
+    this.#context = contextOf(found.wish);
     this.#suggestions = found.suggestions;
     this.#shown = found.shown;
     this.#showGuess(found.ranking);
@@ -181,7 +188,7 @@ export class Companion extends EventTarget {
     if (!this.hasSome) {
       find("hint").textContent = "The model has nothing to add.";
       this.#say("The model has nothing to add.");
-    } else this.#say(`${this.#suggestions.filter(Boolean).length} suggestions. ${this.#described}`);
+    } else this.#say(`${this.#suggestions.filter(Boolean).length} ${this.isLike ? "others like it" : "suggestions"}. ${this.#described}`);
   }
 
   #guessed({ request, ranking }) {
@@ -219,7 +226,8 @@ export class Companion extends EventTarget {
 
   get #described() {
     const { label } = this.#suggestions[this.#shown];
-    return `Suggestion ${this.#shown + 1}${label ? `, ${label}` : ""}. Enter takes it.`;
+    const takes = this.isLike ? "puts it in the drawing’s place" : "takes it";
+    return `Suggestion ${this.#shown + 1}${label ? `, ${label}` : ""}. Enter ${takes}.`;
   }
 
   get #left() {
@@ -229,14 +237,14 @@ export class Companion extends EventTarget {
   take() {
     const lines = this.#left;
     if (!lines.length) return;
-    const { finished } = this.#suggestions[this.#shown];
+    const { finished } = this.#suggestions[this.#shown], instead = this.isLike ? this.#wish.drawing : null;
     this.hush();
-    this.dispatchEvent(new CustomEvent("take", { detail: { lines, last: true, finished } }));
+    this.dispatchEvent(new CustomEvent("take", { detail: { lines, last: true, finished, instead } }));
   }
 
   takeStroke() {
     const [line, ...rest] = this.#left;
-    if (!line) return;
+    if (!line || this.isLike) return;
     if (!rest.length && this.#over) { this.take(); return; }
     this.#taken += 1;
     this.#context = [...this.#context, line];
@@ -252,7 +260,10 @@ export class Companion extends EventTarget {
     find("suggestions").hidden = !some;
     find("hint").hidden = some;
     find("ask").hidden = some || !this.#over || !this.canAsk;
-    this.#paper.showPale(this.#left);
+    find("suggestions-title").textContent = this.isLike ? "Others like it" : "How it could go on";
+    find("like-hint").hidden = !this.isLike;
+    find("take-stroke").hidden = this.isLike;
+    this.#paper.showPale(this.#left, this.isLike ? this.#wish.drawing : null);
     this.#later ??= requestAnimationFrame(() => { this.#later = null; this.#showStrip(); });
   }
 

@@ -47,6 +47,7 @@ function begin(page) {
     find("done-form").elements.way.value = page.way;
     offerSizes(page.sizes);
     paper.pens = page.pens;
+    find("like").hidden = find("chosen-like").hidden = !page.sees;
     find("pen").append(...Object.keys(page.pens).map(name => new Option(name, name)));
   }
   paper.fit(page.size, page.pipeline);
@@ -190,9 +191,10 @@ tools.addEventListener("tool", () => {
 });
 tools.addEventListener("stroke", () => { learnt("draw"); refresh(); });
 
-companion.addEventListener("take", ({ detail: { lines, last, finished } }) => {
-  pad.add(lines, "model");
+companion.addEventListener("take", ({ detail: { lines, last, finished, instead = null } }) => {
   learnt("take");
+  if (instead !== null) { change(instead, lines, "model"); return; }
+  pad.add(lines, "model");
   if (!last) return;
   if (finished) say("Taken. The drawing looks finished. “New drawing” begins another one, “Suggest” goes on.");
   else refresh();
@@ -207,14 +209,30 @@ function travel(step) {
   if (!companion.recall(wanted())) refresh();
 }
 
+// Tell vpype of the drawing that something is to be done to; tells whether that could be.
+function canTell() {
+  find("more-dialog").close();
+  find("paper").focus();
+  if (!pad.of(pad.drawing).length) return false;
+  if (wire.isOpen) flush(); else notify("The connection to vpype is lost. Try again when it is back.");
+  return wire.isOpen;
+}
+
+// Ask for others like the drawing: one that is taken stands in its place.
+function like() {
+  if (!canTell()) return;
+  if (plan) showPlan(null);
+  companion.ask({ ...wanted(), like: true });
+  say("Drawing others like it …");
+}
+find("like").onclick = find("chosen-like").onclick = like;
+function others() { if (companion.isLike) like(); else suggest(); }
+
 // Ask for the drawing in another way: "join" to one unbroken line, which is shown before it is
 // taken, or "clean".
 let reworking = null, plan = null;
 function rework(how) {
-  find("more-dialog").close();
-  if (!pad.of(pad.drawing).length) return;
-  if (!wire.isOpen) { notify("The connection to vpype is lost. Try again when it is back."); return; }
-  flush();
+  if (!canTell()) return;
   companion.hush();
   reworking = wanted();
   wire.say({ type: "rework", drawing: pad.drawing, how });
@@ -227,8 +245,8 @@ wire.addEventListener("reworked", ({ detail: { drawing, how, strokes, bridges } 
   else change(drawing, strokes);
 });
 
-function change(drawing, strokes) {
-  pad.replace(drawing, strokes);
+function change(drawing, strokes, by) {
+  pad.replace(drawing, strokes, by);
   say("The drawing is changed. Undo brings it back as it was.");
 }
 
@@ -320,19 +338,20 @@ for (const button of document.querySelectorAll("button[data-tool]"))
 find("undo").onclick = () => travel("undo");
 find("redo").onclick = () => travel("redo");
 find("new").onclick = newDrawing;
-find("again").onclick = find("ask").onclick = suggest;
+find("again").onclick = others;
+find("ask").onclick = suggest;
 find("more").onclick = () => find("more-dialog").showModal();
 find("keys").onclick = showKeys;
 find("done").onclick = askDone;
 find("eager").onchange = refresh;
 find("one-line").onchange = ({ target }) => { tools.oneLine = target.checked; refresh(); };
-find("temperature").onchange = find("length").onchange = () => { if (companion.hasSome) suggest(); };
+find("temperature").onchange = find("length").onchange = () => { if (companion.hasSome && !companion.isLike) suggest(); };
 
 const KEYS = [
   [["1–8"], "show a suggestion; once more takes it", /^[1-9]$/, ({ key }) => companion.choose(key - 1)],
   [["Enter"], "take the suggestion", "Enter", () => plan ? find("plan-take").click() : companion.take()],
   [["Space"], "take its next stroke", " ", ({ repeat }) => { if (!repeat) hold(true); }],
-  [["R"], "other suggestions", "r", suggest],
+  [["R"], "other suggestions", "r", others],
   [["Esc"], "no suggestion", "Escape", () => {
     tools.stop();
     if (plan) find("plan-leave").click(); else companion.refuse();
@@ -348,6 +367,7 @@ const KEYS = [
   [["A"], "choose all drawings", "a", () => { tools.use("move"); if (pad.strokes.size) tools.choose(...pad.drawings); }],
   [["Del"], "delete what is chosen", /^(Delete|Backspace)$/, remove],
   [["J"], "make one unbroken line of the drawing", "j", () => rework("join")],
+  [["V"], "others like the drawing, to take its place", "v", like],
   [["N"], "begin another drawing", "n", newDrawing],
   [["[", "]"], "go to another drawing", /^[[\]]$/, ({ key }) => step(key === "[" ? -1 : 1)],
   [["Ctrl Z"], "undo"],
@@ -358,6 +378,9 @@ const KEYS = [
   [["Ctrl Enter"], "done: send the page down the pipeline"],
   [["?"], "show the keys", "?", showKeys],
 ];
+
+// Some models cannot draw others like a drawing.
+const keys = () => KEYS.filter(([, , , action]) => action !== like || !find("like").hidden);
 
 document.addEventListener("keydown", event => {
   if (document.querySelector("dialog[open]")) return;
@@ -376,7 +399,7 @@ document.addEventListener("keydown", event => {
   }
   if (target.matches("button, input") && [" ", "Enter"].includes(key)) return;
   if (target.id === "paper" && tools.key(event)) { event.preventDefault(); return; }
-  const found = KEYS.find(([, , pattern]) =>
+  const found = keys().find(([, , pattern]) =>
     pattern instanceof RegExp ? pattern.test(key) : pattern === key || pattern === key.toLowerCase());
   if (!found) return;
   event.preventDefault();
@@ -454,7 +477,7 @@ for (const button of document.querySelectorAll("[data-align]"))
 
 function showKeys() {
   find("more-dialog").close();
-  showKeyList(KEYS);
+  showKeyList(keys());
 }
 
 // ----- The page, files -----------------------------------------------------------------------

@@ -3,6 +3,8 @@
 // plain one; pressure, from 0 to 1 at each point, may be missing. Strokes are never changed, only replaced; so a change is which strokes were there before
 // it, and which after.
 
+import { bounds } from "./paper.js";
+
 const STEPS = 1000;        // that can be undone
 
 const round = x => Math.round(x * 100) / 100;
@@ -61,11 +63,17 @@ export class Pad extends EventTarget {
       [this.#next++, { ...stroke, points: stroke.points.map(round) }])));
   }
 
-  // Put other lines in the place of a drawing.
-  replace(drawing, lines) {
-    const old = this.of(drawing), [, { by, pen }] = old.at(-1);
-    this.change(new Map([...old.map(([id]) => [id, null]), ...lines.map(points =>
-      [this.#next++, { drawing, by, points: points.map(round), pen }])]));
+  // Put other lines in the place of a drawing, drawn by the model or as before. Each has the pen
+  // of the stroke that lies where it lies.
+  replace(drawing, lines, by = null) {
+    const old = this.of(drawing), sides = points => Object.values(bounds([points]));
+    const places = old.map(([, stroke]) => ({ stroke, place: sides(stroke.points) }));
+    this.change(new Map([...old.map(([id]) => [id, null]), ...lines.map(points => {
+      const place = sides(points);
+      const far = ({ place: other }) => Math.hypot(...place.map((x, i) => x - other[i]));
+      const { stroke } = places.reduce((best, next) => far(next) < far(best) ? next : best);
+      return [this.#next++, { drawing, by: by ?? stroke.by, points: points.map(round), pen: stroke.pen }];
+    })]));
   }
 
   // Put strokes, null for those that go. One step to undo, together with the last if it goes

@@ -168,10 +168,11 @@ export class Paper {
     this.#draw(this.wet, points, pressure, pen);
   }
 
-  // Show a suggestion: what comes next first.
-  showPale(lines) {
+  // Show a suggestion: what comes next first, or what would stand in the place of a drawing.
+  showPale(lines, instead = null) {
+    for (const [drawing, group] of this.#groups) group.classList.toggle("replaced", drawing === instead);
     this.pale.replaceChildren(...lines.map((points, i) =>
-      element("polyline", { class: i ? "" : "next", points: points.join(" ") })));
+      element("polyline", { class: i && instead === null ? "" : "next", points: points.join(" ") })));
   }
 
   // Show what a drawing would become, and where that crosses white paper; null for nothing.

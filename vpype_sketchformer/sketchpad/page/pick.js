@@ -171,7 +171,7 @@ function undo() {
 }
 
 function drawMore(like = null) {
-  if (find("more").hidden || wait !== null || !wire.isOpen) return;
+  if (like === null && find("more").hidden || wait !== null || !wire.isOpen) return;
   tell();
   busy(true);
   say("Drawing further ones.");
