@@ -269,6 +269,7 @@ WRONG_NAMES = (
         (set_config(heads=0), DAMAGED),
         (set_config(heads=3), DAMAGED),
         (set_config(context=-1), DAMAGED),
+        (set_config(context=1), DAMAGED),
         (set_config(layers=10**12), DAMAGED),
         *[(set_config(**{name: 10**9}), DAMAGED) for name in NUMBERS],
         (set_config(width=4096, heads=1, hidden=32_768, layers=200), DAMAGED),

@@ -252,7 +252,8 @@ def _is_possible(config: ModelConfig, classes: int) -> bool:
     """Tell whether there can be a network of this shape, and memory for it."""
     for part in fields(config):
         value = getattr(config, part.name)
-        least = 0 if part.name == "code" else 1
+        # A drawing has two points at least.
+        least = {"code": 0, "context": 2}.get(part.name, 1)
         if type(value) is not int or not least <= value <= getattr(MOST, part.name):
             return False
     shapes = all_shapes(config, classes).values()
