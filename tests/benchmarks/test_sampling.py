@@ -35,7 +35,8 @@ def read(points: list[Point], label: int) -> Batch:
     features, offsets = describe(positions, pens)
     parts = (features, offsets, pens, np.ones_like(pens, bool))
     told = (torch.tensor([value]) for value in (label, ANY_STROKES, BEST_QUALITY))
-    return Batch(*told, *map(torch.from_numpy, parts))
+    no_code = (torch.zeros(1, 0, 0), torch.zeros(1, dtype=torch.bool))
+    return Batch(*told, *map(torch.from_numpy, parts), *no_code)
 
 
 @torch.no_grad()

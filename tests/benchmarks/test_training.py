@@ -72,6 +72,8 @@ def baseline_steps(dataset: Dataset) -> Iterator[int]:
                 offsets=torch.from_numpy(offsets),
                 pens=torch.from_numpy(pens),
                 real=torch.ones(BASELINE_BATCH, BASELINE_LENGTH, dtype=torch.bool),
+                pictures=torch.zeros(BASELINE_BATCH, 0, 0),
+                coded=torch.zeros(BASELINE_BATCH, dtype=torch.bool),
             )
         )
         torch.autograd.backward(offset.mean() + pen.mean())
