@@ -34,22 +34,18 @@ from tqdm import tqdm
 
 from training import Refusal, help_from
 from training.data import dataset as datasets
-from training.data.batches import epoch_order
 from training.data.dataset import Dataset, DatasetError
 from training.loop import stop_when_asked
-from training.model import Encoder, Prior, see
+from training.model import Encoder, Eyes, Prior
 from training.precision import autocast
-from training.recogniser import gather, vary
+from training.recogniser import choose, gather, shuffled_batches, vary
 from training.run_folder import RunFolder
 from vpype_sketchformer.files import write_whole
 from vpype_sketchformer.model.checkpoint import encoder_shapes, open_tensors
 from vpype_sketchformer.model.recogniser import bundled
-from vpype_sketchformer.model.sight import SIZE, STAGES, draw
+from vpype_sketchformer.model.sight import SIZE, STAGES, draw, sight_shapes
 
 FORMAT = "sketchformer-encoder-1"
-LONGEST = 256
-#: Classes come in proportion to n ** BALANCE.
-BALANCE = 0.5
 LEARNING_RATE, WEIGHT_DECAY, WARMUP = 1.5e-3, 0.02, 100
 #: Share of drawings whose class is hidden: the last row of the prior learns of them.
 HIDE_LABEL = 0.15
@@ -57,7 +53,6 @@ HIDE_LABEL = 0.15
 SMALL, BLUR = SIZE // 2, 0.8
 #: What a wrong pixel and a wrong feature cost, in nats for a square.
 PIXELS, FEATURES = 6.0, 0.25
-VALIDATION_DRAWINGS = 3450
 
 
 class Autoencoder(nn.Module):
@@ -67,12 +62,11 @@ class Autoencoder(nn.Module):
         """Begin with the eyes of the recogniser that ships."""
         super().__init__()
         self.encoder, self.prior = Encoder(code), Prior(classes, code)
-        eyes = {name: torch.from_numpy(t.copy()) for name, t in bundled().tensors.items()}
-        own = self.encoder.state_dict()
-        self.encoder.load_state_dict({n: eyes.get(n, t) for n, t in own.items()})
-        self.teacher = Encoder(1).requires_grad_(False)
-        old = self.teacher.state_dict()
-        self.teacher.load_state_dict({n: eyes.get(n, t) for n, t in old.items()})
+        known = bundled().tensors
+        eyes = {name: torch.from_numpy(known[name].copy()) for name in sight_shapes()}
+        self.encoder.load_state_dict(eyes, strict=False)
+        self.teacher = Eyes().requires_grad_(False)
+        self.teacher.load_state_dict(eyes)
         self.unfold = nn.Linear(code, 96 * 25)
         self.larger = nn.ConvTranspose2d(96, 48, 4, 2, 1)
         self.largest = nn.ConvTranspose2d(48, 24, 4, 2, 1)
@@ -93,7 +87,7 @@ class Autoencoder(nn.Module):
         if self.training:
             codes = codes + torch.randn_like(codes) * log_spread.exp()
         with torch.no_grad():
-            seen = see(self.teacher, pictures).mean(dim=(2, 3)).float()
+            seen = self.teacher.see(pictures).mean(dim=(2, 3)).float()
         said, felt = self.tell(codes)
         wrong = (said.float() - blurred(pictures)).square().sum(dim=(1, 2)).mean()
         unlike = (felt.float() - seen).square().sum(dim=1).mean()
@@ -114,20 +108,12 @@ def training_batches(
     dataset: Dataset, indices: NDArray[np.int64], size: int, seed: int, first_step: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield pictures and labels for ever, beginning with the batch of ``first_step``."""
-    step, epoch = 0, 0
-    while True:
-        order = epoch_order(dataset, indices, BALANCE, np.random.default_rng([seed, 0, epoch]))
-        for begin in range(0, len(order) - size + 1, size):
-            if step >= first_step:
-                chosen = order[begin : begin + size]
-                rng = np.random.default_rng([seed, 1, step])
-                points, begins, owners = gather(dataset, chosen)
-                points, begins = vary(points, begins, owners, rng)
-                labels = dataset.labels[chosen].copy()
-                labels[rng.random(size) < HIDE_LABEL] = len(dataset.classes)
-                yield torch.from_numpy(draw(points, begins, owners)), torch.from_numpy(labels)
-            step += 1
-        epoch += 1
+    for chosen, rng in shuffled_batches(dataset, indices, size, seed, first_step):
+        points, begins, owners = gather(dataset, chosen)
+        points, begins = vary(points, begins, owners, rng)
+        labels = dataset.labels[chosen].copy()
+        labels[rng.random(len(chosen)) < HIDE_LABEL] = len(dataset.classes)
+        yield torch.from_numpy(draw(points, begins, owners)), torch.from_numpy(labels)
 
 
 @torch.no_grad()
@@ -158,12 +144,7 @@ def fit(
 ) -> None:
     """Train, from where the run in ``out`` stopped, or anew."""
     torch.manual_seed(seed)
-    indices, valid = (
-        part[dataset.lengths[part] <= LONGEST]
-        for part in (dataset.of("train"), dataset.of("valid"))
-    )
-    indices = indices[dataset.recognized[indices] != 0]
-    valid = np.random.default_rng(0).permutation(valid)[:VALIDATION_DRAWINGS]
+    indices, valid = choose(dataset)
     model = Autoencoder(len(dataset.classes), code).train()
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizers: list[torch.optim.Optimizer] = [

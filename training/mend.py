@@ -31,7 +31,6 @@ from training.data.dataset import DatasetError, Drawing, drawing_from_strokes
 from training.data.readers import ReaderError, Stroke, read, simplify
 from vpype_sketchformer.oneline import Limits, unbroken
 from vpype_sketchformer.oneline.graph import components
-from vpype_sketchformer.sketch import DRAW
 
 #: Who drew, and what must be written beside it.
 LOOK = 'One-line drawings by Andrew Look, MIT, "Copyright (c) 2023 Andrew Look"'
@@ -123,8 +122,7 @@ class Mending:
         seen: set[bytes] = set()
         for drawing in tqdm(read(path), unit="drawing", disable=None):
             self.drawings += 1
-            lifts = np.flatnonzero(drawing.pen[:-1] != DRAW) + 1
-            found = figures(np.split(drawing.points.astype(float), lifts))
+            found = figures(drawing.strokes)
             if not found:
                 self.dropped["drawings that fall into small parts"] += 1
             for strokes in found:

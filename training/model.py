@@ -193,32 +193,39 @@ class Stage(nn.Module):
         return F.relu(self.second(inside) + self.short(x, self.stride))
 
 
-class Encoder(nn.Module):
-    """From pictures to codes, see ``vpype_sketchformer.model.encoder``."""
+class Eyes(nn.Module):
+    """Looks at pictures, see ``vpype_sketchformer.model.sight``."""
 
-    def __init__(self, code: int) -> None:
-        """Initialise; the eyes are to begin as those of a recogniser."""
+    def __init__(self) -> None:
+        """Initialise blind: they are to begin as those of a judge, or of a recogniser."""
         super().__init__()
         self.stem = Convolution(1, STAGES[0], STEM)
         self.stages = nn.ModuleList(Stage(*sizes) for sizes in pairwise(STAGES))
+
+    def see(self, pictures: Tensor) -> Tensor:
+        """Return what is seen where in pictures (n, y, x), (n, channels, SEEN, SEEN)."""
+        x = pictures[:, None].contiguous(memory_format=torch.channels_last)
+        x = F.relu(self.stem(x, 2))
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+class Encoder(Eyes):
+    """From pictures to codes, see ``vpype_sketchformer.model.encoder``."""
+
+    def __init__(self, code: int) -> None:
+        """Initialise."""
+        super().__init__()
         self.code = nn.Linear(SEEN * SEEN * STAGES[-1], code, bias=False)
         self.log_spread = nn.Parameter(torch.full((code,), -1.2))
         nn.init.normal_(self.code.weight, std=self.code.in_features**-0.5)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return the codes of pictures (n, SIZE, SIZE), (n, code)."""
-        seen = norm(see(self, pictures).permute(0, 2, 3, 1).flatten(1).float())
+        seen = norm(self.see(pictures).permute(0, 2, 3, 1).flatten(1).float())
         with torch.autocast(seen.device.type, enabled=False):
             return self.code(seen)
-
-
-def see(eyes: Encoder, pictures: Tensor) -> Tensor:
-    """Return what an encoder sees where, (n, channels, SEEN, SEEN)."""
-    x = pictures[:, None].contiguous(memory_format=torch.channels_last)
-    x = F.relu(eyes.stem(x, 2))
-    for stage in eyes.stages:
-        x = stage(x)
-    return x
 
 
 class Prior(nn.Module):

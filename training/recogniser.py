@@ -29,7 +29,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +51,14 @@ from training.data.batches import epoch_order
 from training.data.dataset import Dataset, DatasetError
 from training.judge import RasterJudge, Residual
 from training.loop import stop_when_asked
-from training.model import Convolution, Stage
+from training.model import Eyes
 from training.precision import autocast
 from training.run_folder import RunFolder
 from vpype_sketchformer.files import replacing
 from vpype_sketchformer.model import recogniser as runtime
 from vpype_sketchformer.model.checkpoint import open_tensors
 from vpype_sketchformer.model.recogniser import BOTH, FOLLOWED, HIDDEN, LABEL
-from vpype_sketchformer.model.sight import STAGES, STEM, draw
+from vpype_sketchformer.model.sight import STAGES, draw
 from vpype_sketchformer.model.way import WAY, follow
 from vpype_sketchformer.sketch import DRAW
 
@@ -180,47 +179,39 @@ def cut(
     return Beginnings(*drawn, labels, sizes.astype(np.float32))
 
 
-def training_batches(
-    dataset: Dataset,
-    indices: NDArray[np.int64],
-    size: int,
-    seed: int,
-    first_step: int = 0,
-) -> Iterator[Beginnings]:
-    """Yield batches for ever, beginning with the one of ``first_step``."""
-    step, epoch = 0, 0
-    while True:
+def choose(dataset: Dataset) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose drawings to train on, and to validate with: short enough; recognised."""
+    train, valid = (
+        part[dataset.lengths[part] <= LONGEST]
+        for part in (dataset.of("train"), dataset.of("valid"))
+    )
+    valid = np.random.default_rng(0).permutation(valid)[:VALIDATION_DRAWINGS]
+    return train[dataset.recognized[train] != 0], valid
+
+
+def shuffled_batches(
+    dataset: Dataset, indices: NDArray[np.int64], size: int, seed: int, first_step: int = 0
+) -> Iterator[tuple[NDArray[np.int64], np.random.Generator]]:
+    """Yield drawings and where their chance comes from, for ever, from ``first_step`` on."""
+    step = 0
+    for epoch in itertools.count():
         order = epoch_order(dataset, indices, BALANCE, np.random.default_rng([seed, 0, epoch]))
         for begin in range(0, max(len(order) - size, 0) + 1, size):
             if step >= first_step:
-                chosen = order[begin : begin + size]
-                rng = np.random.default_rng([seed, 1, step])
-                points, begins, owners = gather(dataset, chosen)
-                points, begins = vary(points, begins, owners, rng)
-                whole, shares = rng.random((2, len(chosen)))
-                shares = np.where(whole < WHOLE, 1.0, shares**EARLY)
-                yield cut(points, begins, owners, shares, dataset.labels[chosen])
+                yield order[begin : begin + size], np.random.default_rng([seed, 1, step])
             step += 1
-        epoch += 1
 
 
-class Eyes(nn.Module):
-    """Looks at pictures, see ``vpype_sketchformer.model.sight``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = Convolution(1, STAGES[0], STEM)
-        self.stages = nn.ModuleList(Stage(*sizes) for sizes in pairwise(STAGES))
-        for part in (self.stem, self.stages[:KEPT]):
-            part.requires_grad_(False)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """What is seen in pictures (n, SIZE, SIZE), (n, channels)."""
-        x = pictures[:, None].contiguous(memory_format=torch.channels_last)
-        x = F.relu(self.stem(x, 2))
-        for stage in self.stages:
-            x = stage(x)
-        return x.mean(dim=(2, 3)).float()
+def training_batches(
+    dataset: Dataset, indices: NDArray[np.int64], size: int, seed: int, first_step: int = 0
+) -> Iterator[Beginnings]:
+    """Yield batches for ever, beginning with the one of ``first_step``."""
+    for chosen, rng in shuffled_batches(dataset, indices, size, seed, first_step):
+        points, begins, owners = gather(dataset, chosen)
+        points, begins = vary(points, begins, owners, rng)
+        whole, shares = rng.random((2, len(chosen)))
+        shares = np.where(whole < WHOLE, 1.0, shares**EARLY)
+        yield cut(points, begins, owners, shares, dataset.labels[chosen])
 
 
 class Recogniser(nn.Module):
@@ -231,6 +222,8 @@ class Recogniser(nn.Module):
         super().__init__()
         self.classes, seen = classes, STAGES[-1]
         self.eyes = Eyes()
+        for part in (self.eyes.stem, self.eyes.stages[:KEPT]):
+            part.requires_grad_(False)
         self.way = nn.Linear(WAY, FOLLOWED)
         self.both = nn.Linear(FOLLOWED + seen, BOTH)
         self.more = nn.Linear(BOTH, seen)
@@ -242,9 +235,13 @@ class Recogniser(nn.Module):
             nn.init.zeros_(silent.weight)
             nn.init.zeros_(silent.bias)
 
+    def look(self, pictures: Tensor) -> Tensor:
+        """What the eyes see in pictures (n, SIZE, SIZE), (n, channels)."""
+        return self.eyes.see(pictures).mean(dim=(2, 3)).float()
+
     def features(self, seen: Tensor, ways: Tensor) -> Tensor:
         """What is known of beginnings, (n, channels); see ``Beginnings``."""
-        x = self.eyes(seen) if seen.dim() > 2 else seen.float()
+        x = self.look(seen) if seen.dim() > 2 else seen.float()
         with torch.autocast(seen.device.type, enabled=False):
             followed = F.relu(self.way(ways.float()))
             both = F.relu(self.both(torch.cat([followed, x], dim=1)))
@@ -275,7 +272,7 @@ def look_at(model: Recogniser, made: Beginnings) -> Beginnings:
     """Replace pictures by what the eyes see, in half precision."""
     with torch.no_grad(), autocast(torch.device("cpu")):
         parts = torch.split(torch.from_numpy(made.seen), 512)
-        seen = torch.cat([model.eyes(part) for part in parts]).numpy()
+        seen = torch.cat([model.look(part) for part in parts]).numpy()
     return replace(made, seen=seen.astype(np.float16), ways=made.ways.astype(np.float16))
 
 
@@ -368,12 +365,7 @@ def fit(
     """Train, from where the run in ``out`` stopped, or anew."""
     device = torch.device("cpu")
     torch.manual_seed(seed)
-    indices, valid = (
-        part[dataset.lengths[part] <= LONGEST]
-        for part in (dataset.of("train"), dataset.of("valid"))
-    )
-    indices = indices[dataset.recognized[indices] != 0]
-    valid = np.random.default_rng(0).permutation(valid)[:VALIDATION_DRAWINGS]
+    indices, valid = choose(dataset)
     model = Recogniser(len(dataset.classes))
     begin_with(model, begin, dataset)
     if keep_eyes:

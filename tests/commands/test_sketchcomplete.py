@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -14,10 +13,10 @@ import numpy as np
 import pytest
 import shapely
 import vpype as vp
-import vpype_cli
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
+from tests.commands.conftest import Run, Runner, assert_refused
 from tests.conftest import CommandLine
 from vpype_sketchformer.commands.sketchcomplete import sketchcomplete
 from vpype_sketchformer.model import completion, recogniser
@@ -26,23 +25,11 @@ CM = 96 / 2.54
 DATA = Path(__file__).parents[1] / "data"
 BEGINNINGS = ["circle", "triangle", "eyes", "spiral", "letter"]
 
-Run = Callable[..., vp.Document]
-
 
 @pytest.fixture
-def run(tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Execute a pipeline in an empty folder; COMPLETE is the command with the tiny model."""
-    monkeypatch.chdir(tmp_path)
-    for name in BEGINNINGS:
-        (tmp_path / f"{name}.svg").write_bytes((DATA / f"{name}.svg").read_bytes())
-
-    def execute(
-        pipeline: str, document: vp.Document | None = None, seed: int | None = 1
-    ) -> vp.Document:
-        pipeline = pipeline.replace("COMPLETE", f"sketchcomplete --model '{tiny}'")
-        return vpype_cli.execute(pipeline, document, "" if seed is None else f"-s {seed}")
-
-    return execute
+def run(tiny: Path, runner: Runner) -> Run:
+    """COMPLETE is the command with the tiny model."""
+    return runner("COMPLETE", f"sketchcomplete --model '{tiny}'")
 
 
 @pytest.fixture
@@ -546,12 +533,7 @@ def svg(layers: list[list[str]], *, size: str = "100", extra: str = "") -> str:
 )
 def test_bad_input(run: Run, line: str, message: str) -> None:
     write_bad_files(Path())
-    with pytest.raises(click.UsageError) as caught:
-        run(f"{line} write out.svg")
-    assert caught.value.exit_code == 2
-    assert message in caught.value.format_message()
-    assert "\n" not in caught.value.format_message()
-    assert not Path("out.svg").exists()
+    assert_refused(run, line, message)
 
 
 @pytest.mark.parametrize(

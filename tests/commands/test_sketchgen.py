@@ -14,8 +14,8 @@ import pytest
 import safetensors.numpy
 import shapely
 import vpype as vp
-import vpype_cli
 
+from tests.commands.conftest import Run, Runner
 from tests.conftest import CommandLine
 from vpype_sketchformer.model import checkpoint, choosing, sampling
 
@@ -23,18 +23,9 @@ CM = 96 / 2.54
 
 
 @pytest.fixture
-def run(tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Execute a pipeline in an empty folder; SKETCHGEN is the command with the tiny model."""
-    monkeypatch.chdir(tmp_path)
-
-    def execute(
-        pipeline: str, document: vp.Document | None = None, seed: int | None = 1
-    ) -> vp.Document:
-        pipeline = pipeline.replace("SKETCHGEN", f"sketchgen --model '{tiny}'")
-        options = "" if seed is None else f"-s {seed}"
-        return vpype_cli.execute(pipeline, document, options)
-
-    return execute
+def run(tiny: Path, runner: Runner) -> Run:
+    """SKETCHGEN is the command with the tiny model."""
+    return runner("SKETCHGEN", f"sketchgen --model '{tiny}'")
 
 
 def lines_of(document: vp.Document) -> dict[int, list[list[complex]]]:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 import vpype as vp
-import vpype_cli
 
+from tests.commands.conftest import Run, Runner, assert_refused
 from tests.conftest import CommandLine
 
 CM = 96 / 2.54
-Run = Callable[..., vp.Document]
 CALM = "--tries 2 -t 0.3"
 
 
 @pytest.fixture
-def run(coded: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Execute a pipeline in an empty folder; MORPH is the command with a scribbling model."""
-    monkeypatch.chdir(tmp_path)
-
-    def execute(
-        pipeline: str, document: vp.Document | None = None, seed: int | None = 1
-    ) -> vp.Document:
-        pipeline = pipeline.replace("MORPH", f"sketchmorph --model '{coded}' {CALM}")
-        return vpype_cli.execute(pipeline, document, "" if seed is None else f"-s {seed}")
-
-    return execute
+def run(coded: Path, runner: Runner) -> Run:
+    """MORPH is the command with a scribbling model."""
+    return runner("MORPH", f"sketchmorph --model '{coded}' {CALM}")
 
 
 @pytest.fixture
@@ -215,12 +205,7 @@ def test_an_svg_says_how_it_was_drawn(run: Run) -> None:
     ],
 )
 def test_bad_input(run: Run, line: str, message: str) -> None:
-    with pytest.raises(click.UsageError) as caught:
-        run(f"{line} write out.svg")
-    assert caught.value.exit_code == 2
-    assert message in caught.value.format_message()
-    assert "\n" not in caught.value.format_message()
-    assert not Path("out.svg").exists()
+    assert_refused(run, line, message)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, complex(0, -np.inf)])

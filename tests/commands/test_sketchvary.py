@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,29 +11,18 @@ import numpy as np
 import pytest
 import shapely
 import vpype as vp
-import vpype_cli
 
+from tests.commands.conftest import Run, Runner, assert_refused
 from tests.conftest import CommandLine
 
 CM = 96 / 2.54
 DATA = Path(__file__).parents[1] / "data"
-Run = Callable[..., vp.Document]
 
 
 @pytest.fixture
-def run(coded: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Execute a pipeline in an empty folder; VARY is the command with a scribbling model."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("circle", "eyes", "letter"):
-        (tmp_path / f"{name}.svg").write_bytes((DATA / f"{name}.svg").read_bytes())
-
-    def execute(
-        pipeline: str, document: vp.Document | None = None, seed: int | None = 1
-    ) -> vp.Document:
-        pipeline = pipeline.replace("VARY", f"sketchvary --model '{coded}'")
-        return vpype_cli.execute(pipeline, document, "" if seed is None else f"-s {seed}")
-
-    return execute
+def run(coded: Path, runner: Runner) -> Run:
+    """VARY is the command with a scribbling model."""
+    return runner("VARY", f"sketchvary --model '{coded}'")
 
 
 @pytest.fixture
@@ -272,12 +260,7 @@ def test_much_detail_is_told(run: Run, caplog: pytest.LogCaptureFixture) -> None
     ],
 )
 def test_bad_input(run: Run, line: str, message: str) -> None:
-    with pytest.raises(click.UsageError) as caught:
-        run(f"{line} write out.svg")
-    assert caught.value.exit_code == 2
-    assert message in caught.value.format_message()
-    assert "\n" not in caught.value.format_message()
-    assert not Path("out.svg").exists()
+    assert_refused(run, line, message)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, complex(0, -np.inf)])

@@ -12,23 +12,8 @@ from scipy.spatial.distance import cdist
 
 from training import encoder, train
 from training.data import dataset as datasets
-from training.data.readers import read_ndjson
-from training.evaluation.codes import strokes_of
 from vpype_sketchformer.model.checkpoint import load
 from vpype_sketchformer.model.encoder import Encoder
-
-CLASSES = ("cat", "circle", "house")
-
-
-@pytest.fixture(scope="module")
-def data(quickdraw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset file of real drawings."""
-    drawings = [
-        drawing for name in CLASSES for drawing in read_ndjson(quickdraw / f"{name}.ndjson")
-    ]
-    path = tmp_path_factory.mktemp("data") / "few.safetensors"
-    datasets.save(drawings, path)
-    return path
 
 
 def learn(data: Path, out: Path, steps: int) -> Result:
@@ -51,7 +36,9 @@ def test_what_looks_alike_has_codes_that_are_near(data: Path, learnt: Path) -> N
     tensors = encoder.load(learnt / "encoder.safetensors", dataset.classes)
     reader = Encoder(tensors, dataset.classes)
     cats, circles = (
-        reader.encode([strokes_of(dataset, i) for i in np.flatnonzero(dataset.labels == c)])
+        reader.encode(
+            [dataset.drawing(i).strokes for i in np.flatnonzero(dataset.labels == c)]
+        )
         for c in (0, 1)
     )
     assert cdist(circles, circles).mean() < 0.8 * cdist(circles, cats).mean()

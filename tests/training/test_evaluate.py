@@ -17,10 +17,10 @@ import torch
 from click.testing import CliRunner, Result
 from scipy.spatial import cKDTree
 
+from tests.training.conftest import CLASSES
 from training import baseline, judge
 from training.data import dataset as datasets
 from training.data.dataset import Drawing
-from training.data.readers import read_ndjson
 from training.encoder import Autoencoder, tensors_of
 from training.evaluate import main as evaluate
 from training.evaluation import codes, copies, linework, metrics, samples
@@ -29,23 +29,12 @@ from training.export import main as export
 from training.export import to_checkpoint, with_encoder
 from training.model import Sketchformer
 from vpype_sketchformer import DEFAULT_TEMPERATURE
+from vpype_sketchformer.model import varying
 from vpype_sketchformer.model.checkpoint import load, save
 from vpype_sketchformer.model.transformer import ModelConfig
 from vpype_sketchformer.sketch import END, Sketch
 
-CLASSES = ("cat", "circle", "house")
 RNG = np.random.default_rng(5)
-
-
-@pytest.fixture(scope="module")
-def data(quickdraw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset file of real drawings."""
-    drawings = [
-        drawing for name in CLASSES for drawing in read_ndjson(quickdraw / f"{name}.ndjson")
-    ]
-    path = tmp_path_factory.mktemp("data") / "few.safetensors"
-    datasets.save(drawings, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +146,14 @@ def test_what_is_drawn_again_exactly_is_nearest_to_its_source(
     dataset = datasets.load(data)
     sources = dataset.of("test")[:6]
 
-    def perfect(*_: object) -> list[Sketch]:
-        return [Sketch(tuple(codes.strokes_of(dataset, index))) for index in sources]
+    def perfect(_: object, seen: varying.Seen, *__: object, **___: object) -> list[Sketch]:
+        return [Sketch(tuple(seen.strokes))]
 
-    monkeypatch.setattr(codes, "draw", perfect)
+    monkeypatch.setattr(varying, "vary", perfect)
     judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
-    checkpoint = load(folder / "newborn.safetensors")
-    rows = codes.redrawn(checkpoint, dataset, judges, sources, np.zeros((6, 8), np.float32))
-    (_, again), (_, real) = rows
+    encoder = tensors_of(Autoencoder(len(CLASSES), 16))
+    checkpoint = with_encoder(load(folder / "newborn.safetensors"), encoder)
+    (_, again), (_, real) = codes.redrawn(checkpoint, dataset, judges, sources)
     assert again == real
 
 

@@ -56,6 +56,12 @@ class Drawing:
     origin: bytes = b""
 
     @property
+    def strokes(self) -> list[NDArray[np.float64]]:
+        """Its points, stroke by stroke, (n, 2) each."""
+        lifts = np.flatnonzero(self.pen[:-1] != DRAW) + 1
+        return np.split(self.points.astype(np.float64), lifts)
+
+    @property
     def digest(self) -> bytes:
         """Eight bytes that name this drawing by its content alone."""
         content = self.points.tobytes() + self.pen.tobytes()

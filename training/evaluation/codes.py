@@ -1,9 +1,13 @@
-"""What codes tell: how well drawings are drawn again, varied, and turned into one another."""
+"""What codes tell: how well drawings are drawn again, varied, and turned into one another.
+
+Re-drawings and variations are those of `sketchvary`, in-betweens those of `sketchmorph`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,26 +23,35 @@ from training.evaluation import Figures, metrics
 from training.evaluation.samples import SIGHT, Plan, see, to_drawing, variety
 from training.export import from_checkpoint
 from training.judge import Judge, named
-from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer import (
+    CALM_GUIDANCE,
+    CALM_STRUCTURE_TEMPERATURE,
+    CALM_TEMPERATURE,
+    CALM_TRIES,
+    DEFAULT_AMOUNT,
+)
+from vpype_sketchformer.model import varying
+from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError
 from vpype_sketchformer.model.encoder import Encoder
-from vpype_sketchformer.model.sampling import sample
-from vpype_sketchformer.sketch import DRAW, Sketch
+from vpype_sketchformer.sketch import Sketch
 
 Codes = NDArray[np.float32]
 Rows = list[tuple[str, Figures]]
 
-#: How freely what codes tell is drawn: calm lines, and the likely way.
-TEMPERATURE, STRUCTURE = 0.3, 0.5
+#: How freely what codes tell is drawn, and how often.
+CALM: dict[str, Any] = {
+    "temperature": CALM_TEMPERATURE,
+    "structure_temperature": CALM_STRUCTURE_TEMPERATURE,
+    "tries": CALM_TRIES,
+}
 #: Drawings of its class, the source among them, that a re-drawing is held against.
 AMONG = 100
-#: By how much variations are moved, how many are made of each drawing.
-AMOUNT, VARIATIONS = 0.5, 8
+#: How many variations are made of each drawing.
+VARIATIONS = 8
 #: In-betweens, both ends among them, and pairs of drawings.
-STEPS, PAIRS = 8, 100
+STEPS, PAIRS = 8, 40
 #: A number of a code is in use where it varies more than this (Burda et al. 2016).
 IN_USE = 0.01
-#: Drawings that are sampled at a time.
-ROWS = 128
 
 
 def rows(
@@ -53,33 +66,22 @@ def rows(
     Raises:
         Refusal: The model has none, or there is nothing to measure with.
     """
-    encoder = Encoder.of(checkpoint)
-    if encoder is None:
-        raise Refusal("this model has no encoder: see training.encoder.")
+    try:
+        encoder = varying.encoder_of(checkpoint)
+    except CheckpointError as error:
+        raise Refusal(f"{error} See training.encoder.") from error
     plan = Plan(dataset.classes, per_class, 1, split)
     sources, _ = plan.real_drawings(dataset, checkpoint.config.context, 0)
     if len(sources) < 2:
         raise Refusal(f"too few {split} drawings to measure codes with.")
-    codes = encode(encoder, dataset, sources)
+    codes = encoder.encode([dataset.drawing(int(i)).strokes for i in sources])
     return [
         *likelihoods(checkpoint, dataset, split, codes),
         ("other order, place and size", moved(encoder, dataset, sources, codes)),
-        *redrawn(checkpoint, dataset, judges, sources, codes),
-        *varied(checkpoint, encoder, dataset, judges, sources, codes, per_class),
-        *between(checkpoint, dataset, judges, sources, codes),
+        *redrawn(checkpoint, dataset, judges, sources),
+        *varied(checkpoint, dataset, judges, sources[::per_class]),
+        *between(checkpoint, dataset, judges, sources),
     ]
-
-
-def strokes_of(dataset: Dataset, index: int) -> list[NDArray[np.float64]]:
-    """Return the strokes of a drawing, (n, 2) each."""
-    drawing = dataset.drawing(int(index))
-    lifts = np.flatnonzero(drawing.pen[:-1] != DRAW) + 1
-    return np.split(drawing.points.astype(np.float64), lifts)
-
-
-def encode(encoder: Encoder, dataset: Dataset, indices: NDArray[np.int64]) -> Codes:
-    """Read the codes of drawings, (n, code)."""
-    return encoder.encode([strokes_of(dataset, index) for index in indices])
 
 
 @torch.no_grad()
@@ -117,7 +119,7 @@ def moved(
     rng = np.random.default_rng(0)
     changed = []
     for index in sources:
-        strokes = strokes_of(dataset, index)
+        strokes = dataset.drawing(int(index)).strokes
         order = rng.permutation(len(strokes))
         factor, way = rng.uniform(0.2, 5), rng.uniform(-500, 500, 2)
         changed.append([strokes[i][:: rng.choice([1, -1])] * factor + way for i in order])
@@ -126,23 +128,23 @@ def moved(
     return {"moved by": float(away.max()), "nearest other": float(np.median(other))}
 
 
-def draw(
-    checkpoint: Checkpoint, labels: Sequence[str | None], codes: Codes, seed: int
-) -> list[Sketch]:
-    """Draw what codes tell, one sketch each."""
-    seeds = np.random.SeedSequence(seed).spawn(len(labels))
+def vary(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    sources: NDArray[np.int64],
+    amount: float,
+    count: int,
+) -> tuple[list[Sketch], list[str]]:
+    """Draw so many variations of each drawing; returns them, and their classes."""
     sketches: list[Sketch] = []
-    for first in tqdm(range(0, len(labels), ROWS), desc="codes", disable=None, leave=False):
-        part = slice(first, first + ROWS)
-        sketches += sample(
-            checkpoint,
-            labels[part],
-            seeds[part],
-            temperature=TEMPERATURE,
-            structure_temperature=STRUCTURE,
-            codes=codes[part],
-        )
-    return sketches
+    labels = []
+    seeds = np.random.SeedSequence(1).spawn(len(sources))
+    for index, seed in zip(tqdm(sources, desc="variations", disable=None), seeds, strict=True):
+        drawing = dataset.drawing(int(index))
+        seen = varying.see(checkpoint, drawing.strokes, drawing.label)
+        sketches += varying.vary(checkpoint, seen, amount, seed.spawn(count), **CALM)
+        labels += [drawing.label] * count
+    return sketches, labels
 
 
 def pack(sketches: Sequence[Sketch], labels: Sequence[str], classes: Sequence[str]) -> Dataset:
@@ -153,21 +155,14 @@ def pack(sketches: Sequence[Sketch], labels: Sequence[str], classes: Sequence[st
     return datasets.pack(drawings, classes)
 
 
-def names_of(dataset: Dataset, indices: NDArray[np.int64]) -> list[str]:
-    """Return the names of the classes of drawings."""
-    return [dataset.classes[label] for label in dataset.labels[indices]]
-
-
 def redrawn(
     checkpoint: Checkpoint,
     dataset: Dataset,
     judges: Sequence[Judge],
     sources: NDArray[np.int64],
-    codes: Codes,
 ) -> Rows:
     """Tell how often a re-drawing is nearest to its source, of ``AMONG`` of the class."""
-    labels = names_of(dataset, sources)
-    again = pack(draw(checkpoint, labels, codes, 1), labels, dataset.classes)
+    again = pack(*vary(checkpoint, dataset, sources, 0.0, 1), dataset.classes)
     rng = np.random.default_rng(0)
     nearest = {"by sight": 0, "by shape": 0}
     drawn = see(again, np.arange(len(again)), judges)
@@ -195,32 +190,22 @@ def redrawn(
 
 def varied(
     checkpoint: Checkpoint,
-    encoder: Encoder,
     dataset: Dataset,
     judges: Sequence[Judge],
     sources: NDArray[np.int64],
-    codes: Codes,
-    per_class: int,
 ) -> Rows:
-    """Variations of one drawing of each class, beside as many real ones of the class."""
-    rng = np.random.default_rng(0)
-    chosen = np.arange(0, len(sources), per_class)
+    """Compare variations of a drawing of each class with as many real ones of the class."""
+    made = pack(
+        *vary(checkpoint, dataset, sources, DEFAULT_AMOUNT, VARIATIONS), dataset.classes
+    )
     plan = Plan(dataset.classes, VARIATIONS, 1, "train")
-    others, _ = plan.real_drawings(dataset, checkpoint.config.context, 0)
-    real = see(dataset, others, judges)
-    table = []
-    for amount in (0.0, AMOUNT, 1.0):
-        labels, moved_codes = [], []
-        for i in chosen:
-            name = dataset.classes[dataset.labels[sources[i]]]
-            labels += [name] * VARIATIONS
-            moved_codes.append(encoder.vary(codes[i], name, amount, rng, VARIATIONS))
-        sketches = draw(checkpoint, labels, np.concatenate(moved_codes), 2)
-        made = pack(sketches, labels, dataset.classes)
-        seen = see(made, np.arange(len(made)), judges)
-        table.append((f"variations, {amount:g}", seen.recognised() | variety(seen, real)))
-    table.append(("real, others", real.recognised() | variety(real, real)))
-    return table
+    chosen, _ = plan.real_drawings(dataset, checkpoint.config.context, 0)
+    real = see(dataset, chosen, judges)
+    seen = see(made, np.arange(len(made)), judges)
+    return [
+        (f"variations, {DEFAULT_AMOUNT:g}", seen.recognised() | variety(seen, real)),
+        ("real, others", real.recognised() | variety(real, real)),
+    ]
 
 
 def between(
@@ -228,26 +213,27 @@ def between(
     dataset: Dataset,
     judges: Sequence[Judge],
     sources: NDArray[np.int64],
-    codes: Codes,
 ) -> Rows:
-    """Draw what lies between the codes of two drawings, straight from one to the other."""
+    """Turn drawings into one another."""
     rng = np.random.default_rng(0)
-    pairs = rng.permutation(len(sources))[: len(sources) // 2 * 2].reshape(-1, 2)[:PAIRS]
-    shares = np.linspace(0, 1, STEPS, dtype=np.float32)[:, None]
-    ways = np.concatenate([codes[a] + shares * (codes[b] - codes[a]) for a, b in pairs])
-    sketches = draw(checkpoint, [None] * len(ways), ways, 3)
-    ends = np.repeat(dataset.labels[sources[pairs]], STEPS, axis=0)  # (pairs * steps, 2)
-    one_end = [dataset.classes[label] for label in ends[:, 0]]
-    seen = see(pack(sketches, one_end, dataset.classes), np.arange(len(ways)), judges)
-    answers = seen.answers[SIGHT]
-    either = named(answers, ends[:, 0], 1) | named(answers, ends[:, 1], 1)
-    lengths = []
-    for way in np.split(seen.rasters, len(pairs)):
-        steps = [float(np.linalg.norm(a - b)) for a, b in pairwise(way)]
-        lengths.append(max(steps) / max(min(steps), 1e-9))
+    pairs = rng.permutation(sources)[: len(sources) // 2 * 2].reshape(-1, 2)[:PAIRS]
+    either, ratios = [], []
+    for pair in tqdm(pairs, desc="in-betweens", disable=None):
+        first, last = (dataset.drawing(int(index)) for index in pair)
+        a, b = (varying.see(checkpoint, d.strokes, d.label) for d in (first, last))
+        seed = np.random.SeedSequence(int(pair[0]))
+        steps = varying.morph(checkpoint, (a, b), STEPS, seed, guidance=CALM_GUIDANCE, **CALM)
+        way = [Sketch(tuple(first.strokes)), *steps, Sketch(tuple(last.strokes))]
+        labels = [first.label] * len(way)
+        seen = see(pack(way, labels, dataset.classes), np.arange(len(way)), judges)
+        answers = seen.answers[SIGHT][1:-1]
+        ends = (np.full(len(answers), label) for label in dataset.labels[pair])
+        either.append(np.any([named(answers, end, 1) for end in ends], axis=0))
+        lengths = [float(np.linalg.norm(x - y)) for x, y in pairwise(seen.rasters)]
+        ratios.append(max(lengths) / max(min(lengths), 1e-9))
     figures = {
-        "an end is seen": float(either.mean()),
-        "in the middle": float(either.reshape(-1, STEPS)[:, 3:5].mean()),
-        "longest by shortest step": float(np.median(lengths)),
+        "an end is seen": float(np.mean(either)),
+        "longest by shortest step": float(np.median(ratios)),
+        "at most": float(np.max(ratios)),
     }
     return [(f"{STEPS} steps, {len(pairs)} pairs", figures)]

@@ -6,6 +6,8 @@ place and size in the frame unknown.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,7 +23,6 @@ from training.model import Sketchformer
 from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import complete
-from vpype_sketchformer.sketch import DRAW
 
 CUTS = (0.1, 0.3, 0.5)
 #: Where strokes in any order and direction are completed as well.
@@ -128,8 +129,9 @@ def completion(
     for index in tqdm(indices, desc=f"cut at {cut:.0%}", unit="drawing", disable=None):
         drawing = dataset.drawing(int(index))
         begin = cut_point(drawing, cut)
-        lifts = np.flatnonzero(drawing.pen[: begin - 1] != DRAW) + 1
-        strokes = np.split(drawing.points[:begin].astype(np.float64), lifts)
+        strokes = replace(
+            drawing, points=drawing.points[:begin], pen=drawing.pen[:begin]
+        ).strokes
         if mixed:
             rng = np.random.default_rng(int(index))
             strokes = [

@@ -61,7 +61,7 @@ def _check(name: str, value: object) -> None:
     least = {"tries": 1, "best_of": 1, "guidance": 1}.get(name, 0)
     if name in ("tries", "best_of", "quality") and type(value) is not int:
         raise ValueError(f"{name} must be a whole number")
-    if name in ("temperature", "guidance", "invent") and not isinstance(value, int | float):
+    if name in ("temperature", "guidance") and not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")
     if isinstance(value, int | float) and not (math.isfinite(value) and value >= least):
         raise ValueError(f"{name} must be a finite number of at least {least}")

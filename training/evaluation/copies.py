@@ -262,9 +262,7 @@ class Originals:
 
 def _sketch(dataset: Dataset, index: int) -> Sketch:
     drawing = dataset.drawing(int(index))
-    lifts = np.flatnonzero(drawing.pen[:-1] != DRAW) + 1
-    strokes = np.split(drawing.points.astype(np.float64), lifts)
-    return Sketch(tuple(strokes), drawing.label)
+    return Sketch(tuple(drawing.strokes), drawing.label)
 
 
 def draw_pairs(pairs: Sequence[tuple[float, Sketch, Sketch]], path: Path) -> None:

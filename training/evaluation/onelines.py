@@ -12,7 +12,6 @@ from training.data import dataset as datasets
 from training.data.dataset import Dataset
 from training.data.readers import simplify
 from training.evaluation import Figures
-from training.evaluation.codes import strokes_of
 from training.evaluation.linework import run
 from training.evaluation.samples import see, to_drawing
 from training.judge import Judge
@@ -74,7 +73,7 @@ def artist(drawings: Dataset) -> Figures:
     """Measure how the lines of one-line drawings run that a person drew."""
     found = []
     for i in range(len(drawings)):
-        strokes = strokes_of(drawings, i)
+        strokes = drawings.drawing(i).strokes
         found.append(run(strokes, strokes))
     return mean(found)
 

@@ -98,13 +98,7 @@ def _check(call: Call[_Memory]) -> None:
 
 
 @click.command(cls=LayoutCommand)
-@click.option(
-    "-n",
-    "--count",
-    type=vpype_cli.IntegerType(),
-    metavar="N",
-    help="Number of variants (default: the cells of the grid, or 1).",
-)
+@options.count_of("variants", "the cells of the grid, or 1")
 @click.option(
     "-c",
     "--class",
@@ -143,13 +137,7 @@ def _check(call: Call[_Memory]) -> None:
     "stay as they are (default: --no-clean).",
 )
 @options.smooth
-@click.option(
-    "-l",
-    "--layer",
-    type=vpype_cli.LayerType(accept_multiple=True),
-    default="all",
-    help="Layer(s) that hold the beginning, or 'all' (default: all).",
-)
+@options.layer_of("the beginning")
 @options.model
 @options.seed
 @processor(_Memory, _check)

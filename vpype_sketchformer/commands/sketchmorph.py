@@ -14,7 +14,12 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer import CALM_GUIDANCE, CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE
+from vpype_sketchformer import (
+    CALM_GUIDANCE,
+    CALM_STRUCTURE_TEMPERATURE,
+    CALM_TEMPERATURE,
+    CALM_TRIES,
+)
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, processor
 from vpype_sketchformer.commands.support.document import (
@@ -48,8 +53,6 @@ if TYPE_CHECKING:
 
 #: How many steps there are where nobody says.
 STEPS = 8
-#: How often each code on the way is drawn.
-TRIES = 4
 
 
 def _check(call: Call[SeeingMemory]) -> None:
@@ -63,14 +66,7 @@ def _check(call: Call[SeeingMemory]) -> None:
 
 
 @click.command(cls=LayoutCommand)
-@click.option(
-    "-n",
-    "--count",
-    type=vpype_cli.IntegerType(),
-    metavar="N",
-    help="Number of steps, both ends among them (default: the cells of the grid, or "
-    f"{STEPS}).",
-)
+@options.count_of("steps, both ends among them", f"the cells of the grid, or {STEPS}")
 @click.option(
     "--from",
     "first",
@@ -109,13 +105,8 @@ def _check(call: Call[SeeingMemory]) -> None:
 @options.structure_temperature_of(CALM_STRUCTURE_TEMPERATURE)
 @options.pen_temperature
 @options.guidance_of(CALM_GUIDANCE)
-@click.option(
-    "--tries",
-    type=vpype_cli.IntegerType(),
-    default=str(TRIES),
-    metavar="K",
-    help="Draw what lies on the way K times, and go where the steps are short and even "
-    f"(default: {TRIES}).",
+@options.tries_of(
+    CALM_TRIES, "Draw what lies on the way K times, and go where the steps are short and even"
 )
 @options.smooth
 @options.model

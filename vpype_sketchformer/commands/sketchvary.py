@@ -12,7 +12,12 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
-from vpype_sketchformer import CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE, DEFAULT_AMOUNT
+from vpype_sketchformer import (
+    CALM_STRUCTURE_TEMPERATURE,
+    CALM_TEMPERATURE,
+    CALM_TRIES,
+    DEFAULT_AMOUNT,
+)
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, processor
 from vpype_sketchformer.commands.support.document import add, layout, note, page_is_free
@@ -38,9 +43,6 @@ if TYPE_CHECKING:
     from vpype_sketchformer.model.varying import Seen
     from vpype_sketchformer.sketch import Sketch
 
-#: How often each variation is drawn.
-TRIES = 4
-
 
 def _check(call: Call[SeeingMemory]) -> None:
     """Refuse values outside their range."""
@@ -50,13 +52,7 @@ def _check(call: Call[SeeingMemory]) -> None:
 
 
 @click.command(cls=LayoutCommand)
-@click.option(
-    "-n",
-    "--count",
-    type=vpype_cli.IntegerType(),
-    metavar="N",
-    help="Number of variations (default: the cells of the grid, or 1).",
-)
+@options.count_of("variations", "the cells of the grid, or 1")
 @click.option(
     "-a",
     "--amount",
@@ -82,22 +78,13 @@ def _check(call: Call[SeeingMemory]) -> None:
 @options.structure_temperature_of(CALM_STRUCTURE_TEMPERATURE)
 @options.pen_temperature
 @options.guidance
-@click.option(
-    "--tries",
-    type=vpype_cli.IntegerType(),
-    default=str(TRIES),
-    metavar="K",
-    help="Draw each variation K times, and keep the one that comes out as it was meant to be: "
-    f"of the drawing's class, and no more different than asked for (default: {TRIES}).",
+@options.tries_of(
+    CALM_TRIES,
+    "Draw each variation K times, and keep the one that comes out as it was meant to be: of "
+    "the drawing's class, and no more different than asked for",
 )
 @options.smooth
-@click.option(
-    "-l",
-    "--layer",
-    type=vpype_cli.LayerType(accept_multiple=True),
-    default="all",
-    help="Layer(s) that hold the drawing, or 'all' (default: all).",
-)
+@options.layer_of("the drawing")
 @options.model
 @options.seed
 @processor(SeeingMemory, _check)

@@ -9,8 +9,6 @@ import numpy as np
 
 from vpype_sketchformer import DEFAULT_TRIES
 from vpype_sketchformer.model.checkpoint import Checkpoint
-from vpype_sketchformer.model.encoder import Encoder
-from vpype_sketchformer.model.features import Array
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.sampling import sample
@@ -18,8 +16,6 @@ from vpype_sketchformer.sketch import Sketch
 
 #: Where the seeds of further tries begin, so that they are nobody else's.
 FURTHER = 1_000_000
-#: Where the seed of a sketch's code lies.
-CODE = 2_000_000
 
 
 def sample_recognised(
@@ -29,8 +25,6 @@ def sample_recognised(
     *,
     tries: int = DEFAULT_TRIES,
     best_of: int = 1,
-    codes: Array | None = None,
-    invent: float = 0.0,
     progress: Callable[[int], object] = lambda finished: None,
     **style: Any,
 ) -> list[Sketch]:
@@ -43,9 +37,6 @@ def sample_recognised(
         tries: How often to draw each, at most: one that did not end by itself, or that the
             recogniser does not take for its class first, is drawn again.
         best_of: Where it is more than 1: draw each as often, whatever it looks like.
-        codes: The code of each sketch, see ``sample``.
-        invent: Where it is above 0, and no codes are given: draw each sketch after a code that
-            is invented for it, spread this much as those of its class are.
         progress: Called with the number of sketches that have just been finished.
         style: See ``sample``.
 
@@ -60,14 +51,8 @@ def sample_recognised(
     if max(tries, best_of) > 1:
         recogniser = bundled()
         if set(labels) <= set(recogniser.classes):
-            return _choose(
-                checkpoint, labels, seeds, tries, best_of, codes, invent, progress, style
-            )
-    if codes is None:
-        codes = _invented(checkpoint, labels, seeds, invent)
-    return sample(
-        checkpoint, labels, seeds, best_of=best_of, codes=codes, progress=progress, **style
-    )
+            return _choose(checkpoint, labels, seeds, tries, best_of, progress, style)
+    return sample(checkpoint, labels, seeds, best_of=best_of, progress=progress, **style)
 
 
 def _choose(
@@ -76,8 +61,6 @@ def _choose(
     seeds: Sequence[np.random.SeedSequence],
     tries: int,
     best_of: int,
-    codes: Array | None,
-    invent: float,
     progress: Callable[[int], object],
     style: dict[str, Any],
 ) -> list[Sketch]:
@@ -90,13 +73,12 @@ def _choose(
     rounds = [range(best_of)] if best_of > 1 else [range(1), range(1, tries)]
     for numbers in filter(len, rounds):
         wanted = [i for i in todo for _ in numbers]
-        names = [labels[i] for i in wanted]
-        from_seeds = [further(seeds[i], number) for i in todo for number in numbers]
-        if codes is None:
-            told = _invented(checkpoint, names, from_seeds, invent)
-        else:
-            told = codes[wanted]
-        drawn = sample(checkpoint, names, from_seeds, codes=told, **style)
+        drawn = sample(
+            checkpoint,
+            [labels[i] for i in wanted],
+            [further(seeds[i], number) for i in todo for number in numbers],
+            **style,
+        )
         shares = recogniser.probabilities([sketch.strokes for sketch in drawn])
         shares = shares / recogniser.tensors["prior"]  # all classes alike
         again = set(todo)
@@ -123,21 +105,3 @@ def further(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence
         return seed
     key = (*seed.spawn_key, FURTHER + number)
     return np.random.SeedSequence(seed.entropy, spawn_key=key)
-
-
-def _invented(
-    checkpoint: Checkpoint,
-    labels: Sequence[str],
-    seeds: Sequence[np.random.SeedSequence],
-    spread: float,
-) -> Array | None:
-    """Invent a code for each sketch, (n, code); None where that is not wanted."""
-    encoder = Encoder.of(checkpoint)
-    if not spread or encoder is None or not labels:
-        return None
-    codes = []
-    for label, seed in zip(labels, seeds, strict=True):
-        key = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, CODE))
-        (code,) = encoder.invent(label, np.random.default_rng(key), 1, spread)
-        codes.append(code)
-    return np.stack(codes)

@@ -13,16 +13,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer import (
-    DEFAULT_GUIDANCE,
-    DEFAULT_STRUCTURE_TEMPERATURE,
-    DEFAULT_TRIES,
-)
-from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError
+from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.choosing import sample_recognised
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import Growth, bundled
@@ -133,14 +129,9 @@ def complete(
     extent: float | None = None,
     room: tuple[float, float, float, float] | None = None,
     join: bool = False,
-    temperature: float,
-    structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
-    pen_temperature: float = 1.0,
-    guidance: float = DEFAULT_GUIDANCE,
-    tries: int = DEFAULT_TRIES,
-    best_of: int = 1,
     one_line: bool = False,
     progress: Callable[[int], object] = lambda finished: None,
+    **style: Any,
 ) -> Completion:
     """Finish a drawing, once for each seed.
 
@@ -155,23 +146,15 @@ def complete(
         room: Left, top, right and bottom of where the finished drawing is expected to lie;
             the beginning lies in it. The model may still draw beyond.
         join: Let the model go on with the last stroke instead of beginning a new one.
-        temperature: See ``sampling.sample``, as the rest.
-        structure_temperature: See there.
-        pen_temperature: See there.
-        guidance: See there.
-        tries: How often to draw each until the finished drawing looks like its class, at
-            most, see ``choosing.sample_recognised``.
-        best_of: See there.
         one_line: See ``sampling.sample``.
         progress: See there.
+        style: See ``choosing.sample_recognised``.
 
     Raises:
-        CheckpointError: The network cannot take in a single point.
+        CheckpointError: There is no recogniser.
         CompletionError: There is nothing to complete.
     """
     limit = int(checkpoint.config.context * LONGEST_PREFIX)
-    if not limit:
-        raise CheckpointError("the model's context is too short to take in a drawing.")
     network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
     strokes = clean(strokes)
     ranking = () if label else rank_classes(network, checkpoint.classes, strokes)
@@ -201,14 +184,9 @@ def complete(
                 checkpoint,
                 [name] * len(rows),
                 [seeds[i] for i in rows],
-                temperature=temperature,
-                structure_temperature=structure_temperature,
-                pen_temperature=pen_temperature,
-                guidance=guidance,
-                tries=tries,
-                best_of=best_of,
                 one_line=one_line,
                 prefix=prefix,
+                **style,
             )
             for i, sketch in zip(rows, drawn, strict=True):
                 rest = _rest(sketch, prefix, placement, fine[-1][-1])

@@ -12,7 +12,7 @@ a code can be invented, or moved by as much as the class allows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vpype_sketchformer.model import sight
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.sight import Array, Stroke
-from vpype_sketchformer.model.transformer import NORM_EPSILON, on_one_thread
+from vpype_sketchformer.model.transformer import norm, on_one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Encoder:
         classes: Names of the classes; one more, the null class, stands for any drawing.
     """
 
-    tensors: dict[str, Array]
+    tensors: Mapping[str, Array]
     classes: tuple[str, ...]
 
     @classmethod
@@ -41,7 +41,7 @@ class Encoder:
         """Take the encoder of a model; None where it has none."""
         if not checkpoint.config.code:
             return None
-        return cls(dict(checkpoint.tensors), checkpoint.classes)
+        return cls(checkpoint.tensors, checkpoint.classes)
 
     @on_one_thread
     def encode(self, drawings: Sequence[Sequence[Stroke]]) -> Array:
@@ -60,19 +60,12 @@ class Encoder:
             if name.startswith("encoder.")
         }
         seen = sight.see(tensors, sight.draw(*sight.join(drawings))).reshape(len(drawings), -1)
-        square = np.vecdot(seen, seen)[:, None] / np.float32(seen.shape[1])
-        return seen / np.sqrt(square + np.float32(NORM_EPSILON)) @ tensors["code.weight"].T
+        return norm(seen) @ tensors["code.weight"].T
 
-    def invent(
-        self, label: str | None, rng: np.random.Generator, count: int, spread: float = 1.0
-    ) -> Array:
-        """Draw codes as those of a class are spread, or this much, (count, code).
-
-        None is any drawing.
-        """
-        mean, each = self._prior(label)
-        moved = rng.standard_normal((count, len(mean))).astype(np.float32)
-        return mean + np.float32(spread) * each * moved
+    def invent(self, label: str | None, rng: np.random.Generator, count: int) -> Array:
+        """Draw codes as those of a class are spread, (count, code); None is any drawing."""
+        mean, spread = self._prior(label)
+        return mean + spread * rng.standard_normal((count, len(mean))).astype(np.float32)
 
     def vary(
         self,

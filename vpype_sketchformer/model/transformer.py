@@ -362,10 +362,10 @@ class Transformer:
             return (x.reshape(n, steps, width) * gains[layer, part]).reshape(x.shape)
 
         for i, block in enumerate(self.blocks):
-            parts = (heard(_norm(x), i, 0) @ block.queries_keys_values).reshape(
+            parts = (heard(norm(x), i, 0) @ block.queries_keys_values).reshape(
                 n, steps, 3, heads, -1
             )
-            turned = _rotate(_norm(parts[:, :, :2]), rotations)  # (n, T, 2, h, d)
+            turned = _rotate(norm(parts[:, :, :2]), rotations)  # (n, T, 2, h, d)
             queries, cache.keys[i, :, :, span] = turned.transpose(2, 0, 3, 1, 4)
             cache.values[i, :, :, span] = parts[:, :, 2].swapaxes(1, 2)
             keys = cache.keys[i, :, :, : past + steps]  # (n, h, S, d)
@@ -374,10 +374,10 @@ class Transformer:
                 scores += np.triu(np.full(scores.shape[2:], -np.inf, np.float32), past + 1)
             mixed = _softmax(scores) @ cache.values[i, :, :, : past + steps]
             x = x + mixed.swapaxes(1, 2).reshape(x.shape) @ block.out
-            up = np.maximum(heard(_norm(x), i, 1) @ block.up, 0.0)
+            up = np.maximum(heard(norm(x), i, 1) @ block.up, 0.0)
             x = x + (up * up) @ block.down
         cache.length += steps
-        return _norm(x).reshape(n, steps, width)
+        return norm(x).reshape(n, steps, width)
 
     @np.errstate(over="ignore", invalid="ignore")
     def mixture(self, stream: Array) -> Mixture:
@@ -475,7 +475,8 @@ _PARTS = ("query", "key", "value", "out", "up", "down")
 _TABLES = tuple(f"{name}.weight" for name in ("start", "label", "strokes", "quality", "pen"))
 
 
-def _norm(x: Array) -> Array:
+def norm(x: Array) -> Array:
+    """RMSNorm without gain, of rows (..., width)."""
     square = np.vecdot(x, x)[..., None] / np.float32(x.shape[-1])
     return x / np.sqrt(square + np.float32(NORM_EPSILON))
 

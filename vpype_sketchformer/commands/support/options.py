@@ -77,6 +77,39 @@ def guidance_of(default: float) -> Callable[[F], F]:
     )
 
 
+def tries_of(default: int, why: str) -> Callable[[F], F]:
+    """Return the option of how often to draw."""
+    return click.option(
+        "--tries",
+        type=vpype_cli.IntegerType(),
+        default=str(default),
+        metavar="K",
+        help=f"{why} (default: {default}).",
+    )
+
+
+def count_of(things: str, default: str) -> Callable[[F], F]:
+    """Return the option of how many things to draw."""
+    return click.option(
+        "-n",
+        "--count",
+        type=vpype_cli.IntegerType(),
+        metavar="N",
+        help=f"Number of {things} (default: {default}).",
+    )
+
+
+def layer_of(what: str) -> Callable[[F], F]:
+    """Return the option of where lies what a command goes on from."""
+    return click.option(
+        "-l",
+        "--layer",
+        type=vpype_cli.LayerType(accept_multiple=True),
+        default="all",
+        help=f"Layer(s) that hold {what}, or 'all' (default: all).",
+    )
+
+
 temperature = temperature_of(DEFAULT_TEMPERATURE)
 structure_temperature = structure_temperature_of(DEFAULT_STRUCTURE_TEMPERATURE)
 guidance = guidance_of(DEFAULT_GUIDANCE)
@@ -86,13 +119,10 @@ pen_temperature = click.option(
     default="1",
     help="The same for when to lift the pen and when to end (default: 1).",
 )
-tries = click.option(
-    "--tries",
-    type=vpype_cli.IntegerType(),
-    default=str(DEFAULT_TRIES),
-    metavar="K",
-    help="Draw a sketch again, up to K times in all, until a recogniser sees its class in it; "
-    f"1 takes it as it comes (default: {DEFAULT_TRIES}).",
+tries = tries_of(
+    DEFAULT_TRIES,
+    "Draw a sketch again, up to K times in all, until a recogniser sees its class in it; "
+    "1 takes it as it comes",
 )
 best_of = click.option(
     "--best-of",
