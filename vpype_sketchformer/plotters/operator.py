@@ -52,6 +52,46 @@ class Operator(Protocol):
         """Show how far something is that takes so long."""
 
 
+#: Keys that have a meaning everywhere.
+UP, DOWN = "\x1b[A", "\x1b[B"
+ENTER = ("\n", "\r")
+
+
+def try_pen(
+    operator: Operator,
+    hint: str,
+    *,
+    move: Callable[[bool], object],
+    change: Callable[[str, bool], bool],
+    wait: Callable[[], object],
+) -> None:
+    """Raise and lower the pen, and change how, as keys are pressed, until Enter.
+
+    Args:
+        operator: Who presses the keys.
+        hint: What is told of keys beside Space and arrows.
+        move: Moves the pen, told whether it is to be down.
+        change: Changes what a key is for, told whether the pen is down; returns whether the
+            pen is to move anew.
+        wait: Called between keys.
+
+    Raises:
+        DeclinedError: The operator gives up.
+    """
+    down = False
+    with operator.keys() as pressed:
+        operator.say("Space raises and lowers the pen, arrows up and down change its height")
+        operator.say(f"as it stands{hint}; Enter when it is right, q to leave")
+        move(down)
+        while (key := pressed()) not in ENTER:
+            wait()
+            if key == "q":
+                raise DeclinedError
+            down ^= key == " "
+            if key == " " or change(key, down):
+                move(down)
+
+
 def duration(seconds: float) -> str:
     """Format a duration."""
     minutes, seconds = divmod(round(seconds), 60)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import vpype as vp
 
+from vpype_sketchformer.plotters import operator as operators
 from vpype_sketchformer.plotters.axidraw import module, remainder
 from vpype_sketchformer.plotters.axidraw.module import AxiDraw, AxiDrawError, Run
 from vpype_sketchformer.plotters.axidraw.record import Record
 from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress
-from vpype_sketchformer.plotters.operator import DeclinedError, duration
+from vpype_sketchformer.plotters.operator import DOWN, UP, DeclinedError, duration
 from vpype_sketchformer.wording import OneLineError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 OVERLAP = 30.0
 
 #: By how much the arrow keys change a height of the pen.
-ARROWS = {"\x1b[A": 1, "\x1b[B": -1}
+ARROWS = {UP: 1, DOWN: -1}
 
 #: What the keys change in the middle of a layer, and which way: the module reads its options
 #: when it begins, so it is stopped, and goes on with others.
@@ -665,33 +666,24 @@ def try_pen(axidraw: AxiDraw, operator: Operator) -> dict[str, int]:
     """
     documented = {"pen_up": "pen_pos_up", "pen_down": "pen_pos_down"}
     heights = {name: axidraw.setting(option) for name, option in documented.items()}
-    down = False
 
-    def move() -> None:
+    def move(down: bool) -> None:
         values = {documented[name]: height for name, height in heights.items()}
         axidraw.by_hand("lower_pen" if down else "raise_pen", **values)
         told = ", ".join(f"{name} {height}" for name, height in heights.items())
         operator.say(f"pen {'down' if down else 'up'}: {told}")
 
+    def change(key: str, down: bool) -> bool:
+        if key not in ARROWS:
+            return False
+        name = "pen_down" if down else "pen_up"
+        heights[name] = min(100, max(0, heights[name] + ARROWS[key]))
+        return True
+
     try:
-        with operator.keys() as pressed:
-            operator.say(
-                "Space raises and lowers the pen, arrows up and down change its height"
-            )
-            operator.say("as it stands; Enter when it is right, q to leave")
-            move()
-            while (key := pressed()) not in ("\n", "\r"):
-                if key == "q":
-                    raise DeclinedError
-                if key == " ":
-                    down = not down
-                elif key in ARROWS:
-                    name = "pen_down" if down else "pen_up"
-                    heights[name] = min(100, max(0, heights[name] + ARROWS[key]))
-                else:
-                    time.sleep(0.02)
-                    continue
-                move()
+        operators.try_pen(
+            operator, "", move=move, change=change, wait=lambda: time.sleep(0.02)
+        )
     finally:
         axidraw.lift()
     return heights

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vpype_sketchformer.plotters import gcode
+from vpype_sketchformer.plotters import operator as operators
 from vpype_sketchformer.plotters.grbl.link import STOP_JOG, Machine, RefusedError
 from vpype_sketchformer.plotters.grbl.place import at
-from vpype_sketchformer.plotters.operator import DeclinedError
+from vpype_sketchformer.plotters.operator import DOWN, ENTER, UP, DeclinedError
 
 if TYPE_CHECKING:
     from vpype_sketchformer.plotters.operator import Operator
-
-UP, DOWN = "\x1b[A", "\x1b[B"
-ENTER = ("\n", "\r")
 
 #: Keys for jogging and where they lead.
 JOGS = {
@@ -115,9 +113,8 @@ def try_pen(
         DeclinedError: The operator gives up.
     """
     tried = {name: float(values[name]) for name in profile["default_values"] if name in NUDGES}
-    down = False
 
-    def move() -> None:
+    def move(down: bool) -> None:
         shown = {name: f"{value:g}" for name, value in tried.items()}
         before, _, after = gcode.stroke(profile, [0j], {**values, **shown})
         for line in before[1:] if down else after:
@@ -125,29 +122,20 @@ def try_pen(
         told = ", ".join(f"{name} {value}" for name, value in shown.items())
         operator.say(f"pen {'down' if down else 'up'}: {told}")
 
+    def change(key: str, down: bool) -> bool:
+        name = _changed(key, tried, down=down)
+        if name is None:
+            return False
+        step = NUDGES[name] * (1 if key in (UP, "+") else -1)
+        tried[name] = round(max(_least(name), tried[name] + step), 3)
+        return True
+
     try:
-        with operator.keys() as pressed:
-            operator.say(
-                "Space raises and lowers the pen, arrows up and down change its height"
-            )
-            operator.say("as it stands, + and - the dwell; Enter when it is right, q to leave")
-            move()
-            while (key := pressed()) not in ENTER:
-                machine.attend()
-                if key == "q":
-                    raise DeclinedError
-                if key == " ":
-                    down = not down
-                    move()
-                elif (name := _changed(key, tried, down=down)) is not None:
-                    sign = 1 if key in (UP, "+") else -1
-                    tried[name] = round(
-                        max(_least(name), tried[name] + sign * NUDGES[name]), 3
-                    )
-                    move()
+        operators.try_pen(
+            operator, ", + and - the dwell", move=move, change=change, wait=machine.attend
+        )
     finally:
-        down = False
-        move()
+        move(False)
     return tried
 
 
