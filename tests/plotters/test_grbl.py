@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -577,6 +578,37 @@ def test_when_a_stroke_is_known_to_be_drawn(
     points: list[complex], place: complex, under_way: bool, verdict: bool | None
 ) -> None:
     assert reached(np.array(points, complex), place, under_way) is verdict
+
+
+class Asleep:
+    """The port of a machine that goes on while the computer sleeps for a minute."""
+
+    timeout = 0.0
+
+    def __init__(self) -> None:
+        self.now, self.said = 0.0, b""
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self.said)
+
+    def read(self, count: int) -> bytes:
+        self.now += 60
+        data, self.said = self.said[:count], self.said[count:]
+        return data
+
+    def write(self, data: bytes) -> None:
+        if b"\n" in data:
+            self.said = b"<Idle|MPos:0.000,0.000,0.000>\nok\n"
+
+
+def test_a_computer_that_slept_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has come in the meantime is read before the machine is thought to be stuck."""
+    port = Asleep()
+    monkeypatch.setattr(grbl_link, "time", SimpleNamespace(monotonic=lambda: port.now))
+    machine = grbl_link.Machine(port)
+    assert machine.ask("G0 X0") == []
+    assert machine.status is not None and machine.status.state == "Idle"
 
 
 def test_faults() -> None:

@@ -217,11 +217,11 @@ class Machine:
         if now - self._asked > INTERVAL:
             self.write(STATUS)
             self._asked = now
-        feedback = []
+        feedback: list[str] = []
+        latest = None
         for text in self._received():
             if status := self._parse_status(text):
-                self.status, self._heard = status, time.monotonic()
-                self._notice_stall(status)
+                self.status, self._heard, latest = status, time.monotonic(), status
             elif _ANSWER.fullmatch(text) and self.sent:
                 line = self.sent.popleft()
                 self._heard = self._busy = time.monotonic()
@@ -237,6 +237,9 @@ class Machine:
                 feedback.append(text)
             else:
                 raise MachineError(f"the machine said what no GRBL says: {text[:60]!a}.")
+        # Not before all is read: the computer may have slept, and the machine not.
+        if latest:
+            self._notice_stall(latest)
         silence = SILENCE if silence is None else silence
         if time.monotonic() - self._heard > silence:
             raise LineLostError(f"the machine has not answered for {silence:.0f} s.")
@@ -248,10 +251,11 @@ class Machine:
         Raises:
             MachineError: It should have answered by now.
         """
+        now = time.monotonic()
         if not self.sent or status.state not in ("Idle", "Check", "Alarm"):
-            self._busy = time.monotonic()
+            self._busy = now
         dwells = sum(float(match[1]) for match in map(_DWELL.match, self.sent) if match)
-        if time.monotonic() - self._busy > STALL + dwells:
+        if now - self._busy > STALL + dwells:
             raise MachineError(
                 f"the machine idles but has not answered the line {self.sent[0]!r}: something "
                 "was lost on the way."
