@@ -44,7 +44,7 @@ STARTING = 0.05  # s from a hard reset to the banner, with nobody listening
 DEAF = 0.5  # s after a limit switch in which a reset is thrown away
 BRAKING = 0.03  # s of motion after a feed hold, before the scale
 WORD = re.compile(r"([A-Z])([-+]?(?:\d+\.?\d*|\.\d+))")
-KNOWN_G = {"0", "1", "4", "10", "17", "20", "21", "53", "54", "80", "90", "91", "94"}
+KNOWN_G = {"0", "1", "4", "10", "17", "20", "21", "53", "54", "55", "80", "90", "91", "94"}
 KNOWN_M = {"0", "2", "3", "4", "5", "30"}
 
 SETTINGS = {
@@ -88,7 +88,7 @@ class FakeGrbl:
             port was left with HUPCL off.
         z_down: Below which height the pen draws; None where M3 lowers it.
         firmware: Which one it runs, a key of `BANNERS`.
-        startup: A line that it runs after each reset, and echoes (`$N0`).
+        startup: A line that it runs after each reset, and echoes (`$N0`): G54 or G55.
         build: What `$I` says of it.
         start_time: How long it takes to start, in s.
         babble: What it says beside each answer.
@@ -123,6 +123,8 @@ class FakeGrbl:
         self.physical: Point = (0.0, 0.0, 3.0 if self.z_down is not None else 0.0)
         self.machine: Point = self.physical
         self.offset: Point = (0.0, 0.0, self.physical[2] if self.z_down is None else 0.0)
+        self.system = "G54"
+        self.offsets: dict[str, Point] = {}  # of the systems that are not the active one
         self.alarmed = bool(self.settings[22])
         self.critical = False
         self.deaf_until = 0.0
@@ -350,7 +352,15 @@ class FakeGrbl:
 
     # --- resets and alarms ----------------------------------------------------------------
 
+    def _choose(self, system: str) -> None:
+        """Make a system of coordinates the active one."""
+        if system != self.system:
+            self.offsets[self.system] = self.offset
+            self.system, self.offset = system, self.offsets.get(system, (0.0, 0.0, 0.0))
+            self.report_offset = True
+
     def _clear(self) -> None:
+        self._choose("G54")
         self.rx: deque[str] = deque()
         self.text = ""
         self.blocks: deque[Block] = deque()
@@ -391,6 +401,7 @@ class FakeGrbl:
         if self.alarmed:
             self._write("[MSG:'$H'|'$X' to unlock]")
         elif self.startup:
+            self._choose(self.startup)
             self._write(f">{self.startup}:ok")
 
     def _soft_reset(self) -> None:
@@ -649,6 +660,8 @@ class FakeGrbl:
         self.feed, self.motion = feed, motion
         if "G90" in words or "G91" in words:
             self.relative = "G91" in words
+        for system in words.keys() & {"G54", "G55"}:
+            self._choose(system)
         if "G4" in words and self.firmware == "fluidnc" and not float(words["P"]):
             return "ok"  # which does not tell that motion is over
         if "G4" in words:
@@ -691,10 +704,13 @@ class FakeGrbl:
         return True
 
     def _set_offset(self, words: dict[str, str]) -> bool:
+        active = self.system
+        self._choose({"0": active, "1": "G54", "2": "G55"}[words["P"]])
         self.offset = tuple(
             here - float(words[axis]) if axis in words else now
             for axis, here, now in zip("XYZ", self.machine, self.offset, strict=True)
         )
+        self._choose(active)
         self.report_offset = True
         return True
 

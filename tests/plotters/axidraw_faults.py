@@ -30,8 +30,9 @@ from tests.fakes.ebb import FakeEBB
 MM = 96 / 25.4
 STUB = Path(__file__).parents[1] / "fakes" / "pyaxidraw_stub"
 FAULTS = ("button", "Ctrl-C", "pulled cable", "cable, then switched off", "low voltage")
-#: How much may be drawn twice, in mm: the last 30 mm before a carriage that was put home.
-TWICE = {"cable, then switched off": 62.0}
+#: How much may be drawn twice, in mm: the last 30 mm before a carriage that was put home, or
+#: where a line leads over itself, so that the carriage's place can mean either.
+TWICE = {"cable, then switched off": 62.0, "pulled cable": 31.0}
 
 
 @dataclass

@@ -263,6 +263,23 @@ def test_a_stop_lifts_the_pen_and_can_be_resumed(
     assert files() == ["sheet.svg"]
 
 
+def test_a_request_to_end_lifts_the_pen(board: FakeEBB, vpype: Vpype) -> None:
+    """As of a system that shuts down, where nobody sits at a terminal."""
+
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)  # the board lets the machine wait: its moves take no time
+
+    board.after(60, end)
+    result = vpype("read sheet.svg axidraw --yes --no-pause")
+    assert result.exit_code == 1
+    assert "stopped by you" in result.output
+    assert board.pen_up
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+    assert result.exit_code == 0, result.output
+    assert_drawn_once(board, strokes_of(sheet()))
+
+
 @pytest.fixture
 def typing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
     """Somebody at a terminal, who types keys now, and others once there is a pause."""
@@ -745,6 +762,71 @@ def test_a_machine_that_was_off_has_to_be_put_home(board: FakeEBB, vpype: Vpype)
     assert_all_drawn(board, strokes_of(sheet()), again=100)
 
 
+@pytest.mark.parametrize("option", ["", "--back 5mm"])
+def test_a_machine_that_was_switched_off_after_a_stop(
+    board: FakeEBB, vpype: Vpype, option: str
+) -> None:
+    board.after(60, board.press)
+    vpype("read sheet.svg axidraw --yes --no-pause")
+    drawn = board.drawn
+    board.switch_off()
+    resume = f"read sheet.svg axidraw --yes --no-pause {option} --resume"
+    for line in (resume, "read sheet.svg axidraw --home"):
+        result = vpype(line)
+        assert result.exit_code == 2
+        assert "push the carriage into the home corner" in result.output
+    assert board.drawn == drawn
+    board._place = [0, 0]  # by hand
+    result = vpype(f"{resume} --at-home")
+    assert result.exit_code == 0, result.output
+    assert_all_drawn(board, strokes_of(sheet()), again=6 if option else 0.2)
+
+
+@pytest.mark.parametrize("stopped", ["button", "cable"])
+@pytest.mark.parametrize("line", ["--home", "--yes --no-pause --resume --back 5mm"])
+def test_a_cable_pulled_on_the_way_home(
+    board: FakeEBB, vpype: Vpype, monkeypatch: pytest.MonkeyPatch, stopped: str, line: str
+) -> None:
+    """Nobody knows then where the carriage is, however well it was known before."""
+    board.after(60, board.press if stopped == "button" else board.unplug)
+    vpype("read sheet.svg axidraw --yes --no-pause")
+    if stopped == "cable":
+        board.plug_in()
+    move = board._move
+
+    def pulled(a: int, b: int, duration: int | None) -> None:
+        move(a // 2, b // 2, duration)
+        board.unplug()
+
+    monkeypatch.setattr(board, "_move", pulled)
+    assert vpype(f"read sheet.svg axidraw {line}").exit_code != 0
+    monkeypatch.setattr(board, "_move", move)
+    board.plug_in()
+    drawn = board.drawn
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume")
+    assert result.exit_code == 2
+    assert "push the carriage into the home corner" in result.output
+    assert board.drawn == drawn
+    board.switch_off()
+    board._place = [0, 0]  # by hand
+    result = vpype("read sheet.svg axidraw --yes --no-pause --resume --at-home")
+    assert result.exit_code == 0, result.output
+    assert_all_drawn(board, strokes_of(sheet()), again=36)
+
+
+def test_a_line_there_and_back_is_not_cut_short(board: FakeEBB, vpype: Vpype) -> None:
+    """The carriage stands where the pen comes twice: nothing may be missing in the end."""
+    with Path("sheet.svg").open("w") as file:
+        line = MM * np.array([10 + 10j, 110 + 50j, 10 + 10j])
+        vp.write_svg(file, vp.Document(vp.LineCollection([line]), page_size=(500, 300)))
+    board.after(100, board.unplug)
+    vpype("read sheet.svg axidraw --yes")
+    board.plug_in()
+    result = vpype("read sheet.svg axidraw --yes --resume")
+    assert result.exit_code == 0, result.output
+    assert_all_drawn(board, strokes_of(sheet()), again=30)
+
+
 def assert_all_drawn(board: FakeEBB, strokes: list[np.ndarray], again: float) -> None:
     """The board drew these strokes and no other, at most so many mm of them twice."""
     ink = shapely.MultiLineString([stroke for stroke in board.strokes if len(stroke) > 1])
@@ -790,11 +872,22 @@ def test_the_frame_is_shown_with_the_pen_up(board: FakeEBB, vpype: Vpype) -> Non
     assert board.position == (0, 0)
 
 
-def test_copies_wait_for_paper(board: FakeEBB, vpype: Vpype) -> None:
-    result = vpype("line 1cm 1cm 3cm 1cm axidraw --yes --copies 2", typed="y\n")
-    assert result.exit_code == 0, result.output
+@pytest.mark.parametrize("copies", [1, 2])
+def test_copies_wait_for_paper(board: FakeEBB, vpype: Vpype, copies: int) -> None:
+    typed = "y\n" if copies == 2 else "n\n"
+    result = vpype("line 1cm 1cm 3cm 1cm axidraw --yes --copies 2", typed=typed)
+    assert result.exit_code == 2 - copies, result.output
     assert "New paper for copy 2 of 2" in result.output
-    assert_drawn(board, 2 * [np.array([[10, 10], [30, 10]])])
+    assert_drawn(board, copies * [np.array([[10, 10], [30, 10]])])
+    assert files() == ["sheet.svg"]
+
+
+def test_a_stopped_frame_says_where_the_carriage_is(board: FakeEBB, vpype: Vpype) -> None:
+    board.after(60, board.press)
+    result = vpype("read sheet.svg axidraw --frame page --yes")
+    assert result.exit_code == 1
+    assert "pause button. The carriage is not at home" in result.output
+    assert files() == ["sheet.svg"]
 
 
 def test_defaults_of_the_command_may_be_configured(

@@ -18,6 +18,7 @@ import termios
 import threading
 import time
 import tomllib
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -283,9 +284,41 @@ def test_a_drawing_larger_than_the_machine_is_refused(
 def test_a_place_out_of_reach_is_refused(plot: Plot) -> None:
     machine = locked()
     machine.offset = (-50.0, -190.0, -10.0)  # the corner of the page is near the right end
-    with stopping("reaches .* in the machine's own X"):
+    with stopping("the drawing would reach .* in the machine's own X"):
         plot("--home", machine)
     assert machine.ink == []
+
+
+@pytest.mark.parametrize(
+    ("option", "what"),
+    [
+        ("--park 5cm -1cm", "the place where the pen waits would reach from -10.0"),
+        ("--frame page", "the frame would reach from 0.0 to 250.0 mm"),
+        ("", ""),
+        ("--no-check --park 5cm -1cm", ""),
+    ],
+)
+def test_the_way_around_the_drawing_is_checked_too(plot: Plot, option: str, what: str) -> None:
+    """The park and the frame of a machine that homes to its low corner, 0, 0."""
+    machine = low_corner()
+    machine.home, machine.offset = (0.0, 0.0, 10.0), (0.0, 0.0, -10.0)
+    document = vp.Document(page_size=(100 * MM, 250 * MM))
+    document.add([MM * np.array([10 + 240j, 90 + 240j])])
+    if what:
+        with stopping(f"{what}.* ends at 0.0"):
+            plot(f"--home {option}", machine, document=document)
+        assert machine.ink == []
+    else:
+        plot(f"--home {option}", machine, document=document)
+        assert len(machine.ink) == 1
+
+
+@pytest.mark.parametrize("startup", ["G54", "G55"])
+def test_the_origin_is_set_in_the_system_that_is_used(plot: Plot, startup: str) -> None:
+    machine = FakeGrbl(speed=FAST, startup=startup)
+    machine.machine = machine.planned = (30.0, 20.0, 0.0)
+    machine._boot(hard=False)
+    assert is_drawn(plot("--set-origin", machine))
 
 
 def test_check_mode_finds_what_the_machine_refuses(plot: Plot) -> None:
@@ -611,6 +644,40 @@ def test_a_computer_that_slept_waits_for_nobody(monkeypatch: pytest.MonkeyPatch)
     assert machine.status is not None and machine.status.state == "Idle"
 
 
+class Distant(Asleep):
+    """The port of a machine whose answers take a tenth of a second, as by Wi-Fi."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coming: deque[tuple[float, bytes]] = deque()
+
+    def read(self, count: int) -> bytes:
+        self.now += 0.05
+        while self.coming and self.coming[0][0] <= self.now:
+            self.said += self.coming.popleft()[1]
+        data, self.said = self.said[:count], self.said[count:]
+        return data
+
+    def write(self, data: bytes) -> None:
+        if data == b"?":
+            self.coming.append((self.now + 0.1, b"<Idle|MPos:0.000,0.000,0.000>\n"))
+
+
+def test_a_user_may_think_as_long_as_they_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine is not gone because nobody has listened to it while a question was asked."""
+    port = Distant()
+    monkeypatch.setattr(grbl_link, "time", SimpleNamespace(monotonic=lambda: port.now))
+    machine = grbl_link.Machine(port)
+    machine.report()
+    port.now += 600
+    assert machine.report().state == "Idle"
+    monkeypatch.setattr(port, "write", len)
+    began = port.now
+    with pytest.raises(grbl_link.LineLostError, match="has not answered for 5 s"):
+        machine.report()
+    assert port.now - began == pytest.approx(5, abs=0.2)
+
+
 def test_faults() -> None:
     """A few of what tests/plotters/grbl_faults.py does by the hundred."""
     script = Path(__file__).with_name("grbl_faults.py")
@@ -632,6 +699,7 @@ def test_faults() -> None:
     "kind",
     [
         {"startup": "G54"},
+        {"startup": "G55"},
         {"firmware": "grblhal"},
         {"firmware": "fluidnc"},
         {"babble": "[MSG:INFO: Low memory]"},
@@ -745,6 +813,46 @@ def test_a_killed_plot_goes_on_where_the_machine_stands(plot: Plot) -> None:
     assert is_sound(machine)
 
 
+def test_a_machine_that_was_moved_since_needs_its_origin(plot: Plot) -> None:
+    """Its pen is not where the plot stopped, though --yes would say so."""
+    machine = FakeGrbl(speed=20)
+    machine.faults = [Fault("Ctrl-C", 900, random.Random(1), strike=interrupt)]
+    with stopping("stopped by you.*It stands at"):
+        plot("--no-check", machine)
+    ink = [list(line) for line in machine.ink]
+    x, y, z = machine.machine
+    machine.machine = machine.planned = (x + 7, y, z)
+    machine.plug_in()
+    with stopping("not where the plot has left it.*--set-origin"):
+        plot("--resume", machine)
+    assert machine.ink == ink
+
+
+def test_looking_at_the_frame_does_not_cost_the_place(plot: Plot, folder: Path) -> None:
+    machine = FakeGrbl(speed=20, folder=folder)
+    with Path("sheet.svg").open("w") as file:
+        vp.write_svg(file, drawing(), page_size=(PAGE[0] * MM, PAGE[1] * MM))
+    machine.faults = [Fault("Ctrl-C", 700, random.Random(1), strike=interrupt)]
+    with stopping("stopped by you"):
+        plot("--no-check", machine, before="read sheet.svg", document=vp.Document())
+    for left in ("frame", "question"):
+        machine.plug_in()
+        with terminal(machine, "--resume --frame page --jog-feed 1000 --no-pause") as user:
+            user.expect("around the frame")
+            if left == "frame":
+                time.sleep(0.1)
+                user.type("q")
+            else:
+                user.expect("again? [y/N]")
+                user.type("n\n")
+                user.expect("Plot? [y/N]")
+                user.type("n\n")
+            assert user.end() == 1
+    machine.plug_in()
+    plot("--resume", machine, before="read sheet.svg", document=vp.Document())
+    assert on_paper(machine)
+
+
 def test_a_limit_switch_is_reset_until_the_machine_listens(plot: Plot) -> None:
     machine = FakeGrbl(speed=20)
     machine.faults = [Fault("limit switch", 900, random.Random(1))]
@@ -807,7 +915,7 @@ def test_the_size_is_that_of_the_drawing_alone(plot: Plot) -> None:
 def test_the_height_of_the_pen_is_checked(plot: Plot) -> None:
     machine = FakeGrbl(speed=FAST, z_down=0.0, settings={**SETTINGS, 20: 1, 22: 1})
     machine.offset = (-290.0, -190.0, -1.0)  # Z: touches the paper 1 mm below its top
-    with stopping("the pen's heights reach from -1.0 to 2.0 mm in the machine's own Z"):
+    with stopping("the pen's heights would reach from -1.0 to 2.0 mm in the machine's own Z"):
         plot("--home -p grbl_z", machine)
     assert machine.ink == []
 
@@ -1085,6 +1193,50 @@ def test_leaving_the_keys_stops_the_jog() -> None:
     assert machine.ink == []
 
 
+def test_what_was_typed_ahead_answers_nothing() -> None:
+    """An Enter too many, at the keys or before them, neither sets an origin nor plots."""
+    machine = FakeGrbl(speed=FAST, start_time=2.0, resets_on_open=True)
+    with terminal(machine, "--set-origin --no-pause") as user:
+        user.type("y\n")  # while the machine starts
+        user.expect("press Enter")
+        time.sleep(0.3)
+        assert not any(line.startswith("G10") for line in machine.log)
+        user.type("\ny\ny\n")
+        user.expect("Plot? [y/N]")
+        time.sleep(0.3)
+        assert user.process.poll() is None
+        user.type("n\n")
+        assert user.end() == 1
+    assert machine.ink == []
+
+
+def test_the_terminal_is_as_it_was() -> None:
+    machine = FakeGrbl(speed=12)
+    with terminal(machine, "--yes --no-pause") as user:
+        before = termios.tcgetattr(user.master)
+        user.expect("1 of 4 strokes")
+        assert not termios.tcgetattr(user.master)[3] & termios.ECHO
+        user.type("q")
+        user.expect("The pen is up")
+        assert user.end() == 1
+        assert termios.tcgetattr(user.master) == before
+
+
+def test_a_terminal_that_is_gone_stops_the_plot(folder: Path) -> None:
+    machine = FakeGrbl(speed=12, folder=folder)
+    with terminal(machine, "--yes --no-pause") as user:
+        user.expect("1 of 4 strokes")
+        with Path(os.devnull).open() as nothing:
+            os.dup2(nothing.fileno(), user.master)
+        assert user.process.wait(20) == 1
+        assert not machine.down
+    assert not on_paper(machine)
+    machine.plug_in()
+    with running(machine):
+        vpype_cli.execute(f"read sheet.svg grbl --yes --no-pause --resume {machine.port}")
+    assert on_paper(machine)
+
+
 def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from serial.tools import list_ports, list_ports_common
 
@@ -1135,6 +1287,16 @@ def test_leaving_the_frame_stops_the_machine() -> None:
         assert machine.physical == place
     assert machine.ink == []
     assert not machine.alarmed
+
+
+def test_a_copy_that_is_not_wanted_leaves_nothing_behind() -> None:
+    machine = FakeGrbl(speed=FAST)
+    with terminal(machine, "--copies 2 --no-pause --yes") as user:
+        user.expect("New paper for copy 2 of 2: plot? [y/N]")
+        user.type("n\n")
+        assert user.end() == 1
+    assert on_paper(machine)
+    assert not Path("sheet.job.json").exists()
 
 
 def test_copies_wait_for_paper() -> None:

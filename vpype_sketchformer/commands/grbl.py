@@ -221,6 +221,8 @@ def grbl(document: vp.Document, **options: Any) -> vp.Document:
     except MachineError as error:
         raise click.ClickException(f"grbl: {error}") from error
     except DeclinedError as error:
+        if not options["pen_test"]:
+            _close(document, options)  # another copy may have been declined
         raise click.Abort from error
     return document
 

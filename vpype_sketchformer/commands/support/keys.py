@@ -22,8 +22,19 @@ else:
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
+def forget_typed() -> None:
+    """Drop what has been typed and that nobody has read."""
+    if TERMINAL and sys.stdin.isatty():
+        with contextlib.suppress(termios.error):  # the terminal may be gone
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+
+
 class Keys:
-    """Takes over the terminal and the signals for as long as it is entered."""
+    """Takes over the terminal and the signals for as long as it is entered.
+
+    What was typed before is dropped, and so is what is left in the end: an Enter typed ahead
+    must not answer a question that nobody has read yet.
+    """
 
     def __init__(self) -> None:
         self._interrupted = False
@@ -39,7 +50,7 @@ class Keys:
                     self._handlers[number] = signal.signal(number, self._interrupt)
         if TERMINAL and sys.stdin.isatty():
             self._saved = termios.tcgetattr(sys.stdin)
-            tty.setcbreak(sys.stdin, termios.TCSADRAIN)
+            tty.setcbreak(sys.stdin, termios.TCSAFLUSH)
         return self
 
     def __exit__(
@@ -49,7 +60,8 @@ class Keys:
         traceback: TracebackType | None,
     ) -> None:
         if self._saved is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._saved)
+            with contextlib.suppress(termios.error):  # the terminal may be gone
+                termios.tcsetattr(sys.stdin, termios.TCSAFLUSH, self._saved)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -59,13 +71,17 @@ class Keys:
     def pressed(self) -> str:
         """Return the next key that has been pressed, an arrow as its escape sequence.
 
-        Ctrl-C and other requests to end come as ``q``.
+        Ctrl-C and other requests to end come as ``q``, as does a terminal that is gone.
         """
         if self._interrupted:
             self._interrupted = False
             return "q"
         if self._saved is not None and select.select([sys.stdin], [], [], 0)[0]:
-            self._typed += os.read(sys.stdin.fileno(), 64).decode("ascii", "ignore")
+            try:
+                typed = os.read(sys.stdin.fileno(), 64)
+            except OSError:
+                typed = b""
+            self._typed += typed.decode("ascii", "ignore") if typed else "q"
         length = 3 if self._typed.startswith("\x1b[") else 1
         key, self._typed = self._typed[:length], self._typed[length:]
         return key

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from vpype_sketchformer.commands.support.keys import Keys
+from vpype_sketchformer.commands.support.keys import Keys, forget_typed
 from vpype_sketchformer.plotters.operator import DeclinedError, duration
 from vpype_sketchformer.wording import plain
 
@@ -45,7 +45,8 @@ class Terminal:
         click.echo(f"{self.command}: {plain(text)}", err=True)
 
     def confirm(self, question: str, *, default: bool = False) -> bool:
-        """Ask a question."""
+        """Ask a question; what was typed before it does not answer it."""
+        forget_typed()
         try:
             return click.confirm(question, default=default, err=True)
         except click.Abort as error:

@@ -39,19 +39,27 @@ def after(strokes: Sequence[Stroke], length: float) -> list[Stroke]:
 
 
 def locate(
-    strokes: Sequence[Stroke], place: complex, span: tuple[float, float], start: complex
+    strokes: Sequence[Stroke],
+    place: complex,
+    span: tuple[float, float],
+    start: complex,
+    lag: float = 0.0,
 ) -> float | None:
     """Tell how much has been drawn from where the pen stands.
+
+    A pen may come to a place more than once. Then what is sure to have been drawn counts:
+    better some of it twice than some of it never.
 
     Args:
         strokes: Points x + iy in mm.
         place: Where the pen stands.
         span: The least and the most that can have been drawn, in mm.
         start: Where the pen was when the least had been drawn.
+        lag: By how much what has been drawn may lag behind the most.
 
     Returns:
-        The way with the pen down in mm, up to the latest place that fits; None if the pen
-        stands where it never comes to.
+        The way with the pen down in mm, up to the first place that fits within the lag, or
+        else to the last one before; None if the pen stands where it never comes to.
     """
     least, most = span
     found = [least] if _is_on(place, start, _at(strokes, least, start)) else []
@@ -67,7 +75,8 @@ def locate(
     fitting = [
         min(max(way, least), most) for way in found if least - NEAR <= way <= most + NEAR
     ]
-    return max(fitting, default=None)
+    late = [way for way in fitting if way >= most - lag]
+    return min(late, default=max(fitting, default=None))
 
 
 def _at(strokes: Sequence[Stroke], length: float, otherwise: complex) -> complex:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: cable was out, and only the carriage could tell.
 OVERLAP = 30.0
 
+#: Where the carriage is at home, in mm.
+HOME = (0.0, 0.0, 0.0)
+
 #: By how much the arrow keys change a height of the pen.
 ARROWS = {UP: 1, DOWN: -1}
 
@@ -195,8 +198,8 @@ class Session:
                 self._ask_for_paper(copy)
                 parts, estimates = whole, self._estimates(whole)
             self._plot(parts, estimates)
-        if not self.around.more:
-            self.record.close()
+            if not self.around.more:
+                self.record.close()
 
     def go_home(self, document: vp.Document, numbers: Sequence[int]) -> None:
         """Move the carriage home from where a plot was stopped.
@@ -222,17 +225,10 @@ class Session:
         svg = self.record.svg(part.job)
         if progress.lost:
             done, walk = self._whereabouts(part, progress)
-            self.axidraw.walk(walk)
-            progress = replace(progress, span=(done, done), lost=False, homed=True)
-        elif self.axidraw.maker.package == "nextdraw":  # which has no res_home
-            self.axidraw.by_hand("walk_home")
-            progress = replace(progress, homed=True)
+            self._walk_home(part, replace(progress, span=(done, done)), svg, walk)
         else:
-            run = self.axidraw.run(svg, "res_home")
-            if run.code:
-                raise _stopped(run)
-            svg = run.svg
-        self.record.stop(part.job, replace(progress, position=(0.0, 0.0, 0.0)), svg)
+            self._check_place(part, progress)
+            self._let_go_home(part, progress, svg)
         self.operator.say("the carriage is home; --resume goes on from there")
 
     # --- what to plot ---------------------------------------------------------------------
@@ -260,7 +256,7 @@ class Session:
             progress = Progress(
                 job.fingerprint,
                 job.count,
-                position=(0.0, 0.0, 0.0),
+                position=HOME,
                 setup=setup,
                 span=(0.0, job.drawn),
             )
@@ -337,6 +333,8 @@ class Session:
         if progress is None:
             return part
         at_home = self.wanted.at_home or progress.homed
+        if not (progress.lost or at_home or self.wanted.preview):
+            self._check_place(part, progress)
         if not (progress.lost or at_home or self.wanted.back):
             svg = self.record.svg(part.job)
             return replace(part, svg=svg, is_resumed=True, progress=progress)
@@ -362,14 +360,43 @@ class Session:
         board = self.axidraw.look()
         if start is not None and board is not None and board.place is not None:
             place = start + board.place
-            done = remainder.locate(self._on_the_bed(part), place, progress.span, start)
+            strokes = self._on_the_bed(part)
+            done = remainder.locate(strokes, place, progress.span, start, lag=OVERLAP)
             if done is not None:
                 return done, -place
-        raise JobError(
-            f"{part}: where the carriage is cannot be told, for the machine was off, or "
-            "moved. Switch it off, push the carriage into the home corner, switch it on, and "
-            f"say --at-home as well: the last {OVERLAP:.0f} mm are drawn again then."
-        )
+        raise _astray(part)
+
+    def _check_place(self, part: Part, progress: Progress) -> None:
+        """Refuse to go on where the carriage may have been moved since.
+
+        Raises:
+            JobError: It is not at home, and its motors are off: the machine was switched off.
+        """
+        board = self.axidraw.look()
+        is_home = progress.position == HOME
+        if not is_home and board is not None and board.place is None:
+            raise _astray(part)
+
+    def _walk_home(self, part: Part, progress: Progress, svg: str, walk: complex) -> None:
+        """Bring the carriage home; until it is there, nobody knows where it is."""
+        self.record.stop(part.job, replace(progress, position=None, lost=True), svg)
+        self.axidraw.walk(walk)
+        home = replace(progress, position=HOME, lost=False, homed=True)
+        self.record.stop(part.job, home, svg)
+
+    def _let_go_home(self, part: Part, progress: Progress, svg: str) -> None:
+        """Have the module bring the carriage home; until then, nobody knows where it is."""
+        self.axidraw.by_hand("raise_pen")  # or there is no machine
+        self.record.stop(part.job, replace(progress, position=None, lost=True), svg)
+        if self.axidraw.maker.package == "nextdraw":  # which has no res_home
+            self.axidraw.by_hand("walk_home")
+            progress = replace(progress, homed=True)
+        else:
+            run = self.axidraw.run(svg, "res_home")
+            if run.code:
+                raise _stopped(run)
+            svg = run.svg
+        self.record.stop(part.job, replace(progress, position=HOME), svg)
 
     def _on_the_bed(self, part: Part) -> list[Stroke]:
         rotate = self.axidraw.rotates
@@ -430,7 +457,8 @@ class Session:
         while again:
             run = self.axidraw.run(svg, pen_pos_down=up)
             if run.code:
-                raise _stopped(run)
+                away = " The carriage is not at home: push it there while the machine is off."
+                raise _stopped(run, away if run.code != module.NOT_FOUND else "")
             again = not self.wanted.sure and self.operator.confirm("Around the frame again?")
 
     def _ask(self, parts: Sequence[Part]) -> None:
@@ -502,7 +530,10 @@ class Session:
         """
         answers = self.axidraw.look() is not None
         if part.walk:
-            self.axidraw.walk(part.walk)
+            done = part.progress.span[0]
+            self._walk_home(
+                part, replace(part.progress, span=(done, done)), part.svg, part.walk
+            )
         self.record.begin(part.job, part.progress)
         try:
             with _clock(seconds), self._keys() as typed:
@@ -541,11 +572,11 @@ class Session:
 
     @contextlib.contextmanager
     def _keys(self) -> Iterator[list[str]]:
-        """Let keys stop the module, as Ctrl-C does; gives the ones that were pressed."""
+        """Let keys stop the module, as Ctrl-C does; gives the ones that were pressed.
+
+        Without a terminal there are none but requests to end.
+        """
         typed: list[str] = []
-        if not self.operator.present:
-            yield typed
-            return
         over = threading.Event()
 
         def listen() -> None:
@@ -623,6 +654,15 @@ class Session:
         done = remainder.locate(self._on_the_bed(part), place, progress.span, start)
         span = progress.span if done is None else (done, done)
         return replace(progress, position=(place.real, place.imag, 0.0), span=span)
+
+
+def _astray(part: Part) -> JobError:
+    """Return the error for a carriage of which nobody knows where it is."""
+    return JobError(
+        f"{part}: where the carriage is cannot be told, for the machine was off, or moved. "
+        "Switch it off, push the carriage into the home corner, switch it on, and say "
+        f"--at-home as well: up to {OVERLAP:.0f} mm are drawn again then."
+    )
 
 
 def _stopped(run: Run, advice: str = "") -> StoppedError:

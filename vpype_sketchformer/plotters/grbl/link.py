@@ -152,13 +152,13 @@ class Machine:
     _inbox: deque[str] = field(default_factory=deque)
     _offset: Place = (0.0, 0.0, 0.0)
     _partial: bytes = b""
-    _heard: float = 0.0
+    _silent: float = 0.0  # how long it has said nothing while it was listened to, in s
     _busy: float = 0.0
     _asked: float = 0.0
 
     def __post_init__(self) -> None:
         self.port.timeout = PATIENCE
-        self._heard = self._busy = time.monotonic()
+        self._busy = time.monotonic()
 
     # --- bytes ----------------------------------------------------------------------------
 
@@ -218,13 +218,13 @@ class Machine:
             self.write(STATUS)
             self._asked = now
         feedback: list[str] = []
-        latest = None
+        heard, latest = False, None
         for text in self._received():
             if status := self._parse_status(text):
-                self.status, self._heard, latest = status, time.monotonic(), status
+                self.status, latest, heard = status, status, True
             elif _ANSWER.fullmatch(text) and self.sent:
                 line = self.sent.popleft()
-                self._heard = self._busy = time.monotonic()
+                heard, self._busy = True, time.monotonic()
                 if text != "ok":
                     raise RefusedError(f"{words(text)} in answer to the line {line!r}.")
             elif _ALARM.fullmatch(text):
@@ -240,8 +240,11 @@ class Machine:
         # Not before all is read: the computer may have slept, and the machine not.
         if latest:
             self._notice_stall(latest)
+        # While the user thinks, or the computer sleeps, nobody listens.
+        listened = min(time.monotonic() - now, 2 * PATIENCE)
+        self._silent = 0.0 if heard else self._silent + listened
         silence = SILENCE if silence is None else silence
-        if time.monotonic() - self._heard > silence:
+        if self._silent > silence:
             raise LineLostError(f"the machine has not answered for {silence:.0f} s.")
         return feedback
 
@@ -452,7 +455,7 @@ class Machine:
                 asked = now
             for text in self._received():
                 self.status = self._parse_status(text)
-        self._heard = self._busy = time.monotonic()
+        self._silent, self._busy = 0.0, time.monotonic()
         if self.status.state == "Idle":
             with suppress(RefusedError):
                 for line in self.hold_up:

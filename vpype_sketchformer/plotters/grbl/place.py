@@ -25,12 +25,12 @@ def at(place: complex) -> str:
 
 
 def has_forgotten(machine: Machine, status: Status) -> bool:
-    """Tell whether a machine without homing has been switched off since its origin was set.
+    """Tell whether a machine may have been switched off since its origin was set.
 
     One that was takes the place where it was switched on for 0, 0, 0 exactly. The port may
     have stayed open all the while, for the board may live on the computer's power.
     """
-    return not machine.settings.get(22) and (machine.was_reset or not any(status.machine))
+    return machine.was_reset or not any(status.machine)
 
 
 def check_origin(machine: Machine, status: Status, *, on_z: bool) -> None:
@@ -44,7 +44,7 @@ def check_origin(machine: Machine, status: Status, *, on_z: bool) -> None:
     Raises:
         MachineError: It does not know, or not how high the pen is.
     """
-    if not has_forgotten(machine, status):
+    if machine.settings.get(22) or not has_forgotten(machine, status):
         return
     why = "the controller was just reset and has no homing: it "
     if not machine.was_reset:
@@ -84,21 +84,24 @@ def recover(
     lost += "Say --home as well." if machine.settings.get(22) else ORIGIN
     if progress.lost:
         raise MachineError(f"the machine was stopped so that {lost}")
+    astray = MachineError(f"the machine is not where the plot has left it: {lost}")
     if progress.position is None:
         if not _is_on_its_way(status, progress, way):
-            raise MachineError(f"the machine is not where the plot has left it: {lost}")
+            raise astray
         return
     here, there = complex(*status.position[:2]), complex(*progress.position[:2])
     moved = progress.offset is not None and _apart(status.offset, progress.offset) > ASTRAY
     if abs(here - there) <= ASTRAY and not moved and not (on_z and machine.was_reset):
         return
+    if not has_forgotten(machine, status):  # it has moved since, and so has the pen
+        raise astray
     question = (
         f"The plot stopped with the pen at {at(there)}, but the machine takes its place "
         f"for {at(here)}. Is the pen still where it stopped?"
     )
     if not sure and not operator.confirm(question):
         raise MachineError(f"the machine has lost its origin. {ORIGIN}")
-    machine.ask("G10L20P1X{:.3f}Y{:.3f}Z{:.3f}".format(*progress.position))
+    machine.ask("G10L20P0X{:.3f}Y{:.3f}Z{:.3f}".format(*progress.position))
     operator.say(f"the machine's origin is set again: the pen is at {at(there)}")
 
 

@@ -36,40 +36,52 @@ def check_travel(machine: Machine, plan: Plan) -> None:
     Raises:
         MachineError: A place is out of reach.
     """
-    offsets = (machine.status or machine.report()).offset
     points = np.concatenate([group.points for group in plan.groups])
     heights = np.array([float(z) for line in plan.lines for z in _HEIGHT.findall(line)])
     for axis, values in enumerate((points.real, points.imag, heights)):
         travel = machine.settings.get(130 + axis)
-        if not travel or not values.size:
-            continue
-        name = "XYZ"[axis]
-        if np.ptp(values) > travel + NEAR:
+        if travel and values.size and np.ptp(values) > travel + NEAR:
             raise MachineError(
-                f"the drawing needs {np.ptp(values):.1f} mm along {name}, the machine has "
-                f"{travel:.1f} mm (${130 + axis}); scale it, or turn the page."
+                f"the drawing needs {np.ptp(values):.1f} mm along {'XYZ'[axis]}, the machine "
+                f"has {travel:.1f} mm (${130 + axis}); scale it, or turn the page."
             )
-        reach = limits(machine, axis) if machine.settings.get(22) else None
-        if reach is None or (name == "Z" and not machine.settings.get(20)):
-            continue
-        _check_axis(name, values, offsets[axis], reach)
+    check_places(machine, "the drawing", points)
+    check_places(machine, "the place where the pen waits", np.array([plan.park]))
+    if heights.size and machine.settings.get(20):
+        _check_axis(machine, "the pen's heights", 2, heights)
 
 
-def _check_axis(name: str, values: NDArray[np.float64], offset: float, reach: Range) -> None:
-    """Refuse places beyond an axis, and an origin that is, for the pen waits there.
+def check_places(machine: Machine, what: str, points: NDArray[np.complex128]) -> None:
+    """Refuse places that a machine does not reach, as far as it knows where it is.
+
+    Args:
+        machine: The machine, with its settings and a report.
+        what: What lies there.
+        points: The places, x + iy in mm in the coordinates of its work.
 
     Raises:
-        MachineError: A place is out of reach.
+        MachineError: One is out of reach.
     """
+    for axis, values in enumerate((points.real, points.imag)):
+        _check_axis(machine, what, axis, values)
+
+
+def _check_axis(machine: Machine, what: str, axis: int, values: NDArray[np.float64]) -> None:
+    """Refuse places beyond an axis.
+
+    Raises:
+        MachineError: One is out of reach.
+    """
+    known = machine.settings.get(22) and machine.settings.get(130 + axis)
+    reach = limits(machine, axis) if known else None
+    if reach is None:
+        return
+    offset = (machine.status or machine.report()).offset[axis]
     low, high = float(values.min()) + offset, float(values.max()) + offset
-    what = "the pen's heights reach" if name == "Z" else "the drawing reaches"
-    if name != "Z" and not reach[0] - NEAR <= offset <= reach[1] + NEAR:
-        low = high = offset
-        what = "the origin, where the pen waits, reaches"
     if low < reach[0] - NEAR or high > reach[1] + NEAR:
         raise MachineError(
-            f"{what} from {low:.1f} to {high:.1f} mm in the machine's own {name}, which ends "
-            f"at {reach[0]:.1f} and {reach[1]:.1f}; {MOVE}"
+            f"{what} would reach from {low:.1f} to {high:.1f} mm in the machine's own "
+            f"{'XYZ'[axis]}, which ends at {reach[0]:.1f} and {reach[1]:.1f}; {MOVE}"
         )
 
 

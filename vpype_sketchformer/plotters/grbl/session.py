@@ -23,7 +23,7 @@ from vpype_sketchformer.plotters.grbl.plan import (
     travelled,
 )
 from vpype_sketchformer.plotters.grbl.plot import Plot, Request, check_lines, raise_pen
-from vpype_sketchformer.plotters.grbl.reach import check_travel
+from vpype_sketchformer.plotters.grbl.reach import check_places, check_travel
 from vpype_sketchformer.plotters.job import Job, JobError, JobFile, Progress, key
 from vpype_sketchformer.plotters.operator import DeclinedError, duration
 
@@ -175,9 +175,16 @@ class Session:
                     self._ask_for_paper(copy)
                 seconds = self._check(machine, left)
                 self._announce(left, progress, seconds, machine)
-                self._frame(machine)
-                if copy == 1:
-                    self._ask(left)
+                try:
+                    self._frame(machine)
+                    if copy == 1:
+                        self._ask(left)
+                except DeclinedError:
+                    if known is not None:  # the frame has led it away from where it stopped
+                        status = machine.wait()
+                        known.position, known.offset = status.position, status.offset
+                        self._save(known)
+                    raise
                 status = machine.report()
                 progress.position, progress.lost = None, False
                 progress.offset = status.offset
@@ -305,7 +312,7 @@ class Session:
         """Let the user move the pen to the origin, and make it that."""
         if not self.wanted.sure:
             hand.jog(machine, self.operator, feed=self.wanted.jog_feed, on_z=self.on_z)
-        machine.ask("G10L20P1X0Y0" + "Z0" * self.on_z)
+        machine.ask("G10L20P0X0Y0" + "Z0" * self.on_z)
         raise_pen(machine, self.plan)
 
     def _check(self, machine: Machine, left: Plan) -> NDArray[np.float64]:
@@ -360,6 +367,8 @@ class Session:
         raise_pen(machine, self.plan)
         low, high = self._outline(self.wanted.frame)
         corners = [low, complex(high.real, low.imag), high, complex(low.real, high.imag)]
+        if self.wanted.check:
+            check_places(machine, "the frame", np.array(corners))
         again = True
         while again:
             hand.frame(machine, self.operator, corners, feed=self.wanted.jog_feed)
