@@ -33,7 +33,13 @@ BANNERS = {
     "grbl": "Grbl 1.1h ['$' for help]",
     "grbl 0.9": "Grbl 0.9j ['$' for help]",
     "grblhal": "GrblHAL 1.1f ['$' or '$HELP' for help]",
+    "grbl_esp32": "Grbl 1.3a ['$' for help]",
     "fluidnc": "Grbl 3.7 [FluidNC v3.7.8 (wifi) '$' for help]",
+}
+#: How firmwares for the ESP32 are asked for the place of their home, and answer.
+HOMES = {
+    "grbl_esp32": (r"\$([XYZ])/Home/Mpos", "$%s/Home/Mpos=%.3f"),
+    "fluidnc": (r"\$/axes/([xyz])/homing/mpos_mm", "/axes/%s/homing/mpos_mm=%.3f"),
 }
 #: What grblHAL says in answer to `$$` beside what GRBL does.
 TEXT_SETTINGS = ("$74=", "$300=grblHAL", "$302=192.168.5.1", "$340=N/A", "$384=0")
@@ -566,10 +572,8 @@ class FakeGrbl:
                 raise Refusal(5)
             self.homing_until = time.monotonic() + 10 / self.speed
             return None
-        elif self.firmware == "fluidnc" and (
-            match := re.fullmatch(r"\$/axes/([xyz])/homing/mpos_mm", line)
-        ):
-            self._write(f"/axes/{match[1]}/homing/mpos_mm={self.low_corner:.3f}")
+        elif self.firmware in HOMES and (match := re.fullmatch(HOMES[self.firmware][0], line)):
+            self._write(HOMES[self.firmware][1] % (match[1], self.low_corner))
         elif line.startswith("$J="):
             if self.alarmed:
                 raise Refusal(9)
@@ -597,12 +601,12 @@ class FakeGrbl:
 
     #: Where the paper's origin sees the machine's home: the top right corner, as GRBL has it.
     home = (290.0, 190.0, 10.0)
-    #: What FluidNC calls the place of a low end.
+    #: What FluidNC and Grbl_Esp32 call the place of a low end.
     low_corner = 0.0
 
     def low(self, axis: int) -> bool:
-        """Whether an axis homes to its low end and counts from there, as FluidNC can."""
-        return self.firmware == "fluidnc" and bool(int(self.settings[23]) >> axis & 1)
+        """Whether an axis homes to its low end and counts from there, as ESP32s can."""
+        return self.firmware in HOMES and bool(int(self.settings[23]) >> axis & 1)
 
     def reach(self, axis: int) -> tuple[float, float]:
         """Where an axis ends, in the machine's own coordinates."""
@@ -662,7 +666,7 @@ class FakeGrbl:
             self.relative = "G91" in words
         for system in words.keys() & {"G54", "G55"}:
             self._choose(system)
-        if "G4" in words and self.firmware == "fluidnc" and not float(words["P"]):
+        if "G4" in words and self.firmware in HOMES and not float(words["P"]):
             return "ok"  # which does not tell that motion is over
         if "G4" in words:
             return self._synchronise(lambda: self._dwell(float(words["P"])))

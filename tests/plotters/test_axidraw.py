@@ -931,6 +931,13 @@ def test_nextdraws_models_have_names(nextdraw: FakeEBB, vpype: Vpype) -> None:
     assert "101 is not 1 to 100" in result.output
 
 
+def test_nextdraws_penlifts_are_one_and_three(nextdraw: FakeEBB, vpype: Vpype) -> None:
+    assert vpype("line 0 0 1in 0 axidraw --preview --penlift 3").exit_code == 0
+    result = vpype("line 0 0 1in 0 axidraw --preview --penlift 2")
+    assert result.exit_code == 2
+    assert "--penlift: nextdraw has no 2" in result.output
+
+
 def test_nextdraw_goes_on_after_the_pause_button(nextdraw: FakeEBB, vpype: Vpype) -> None:
     nextdraw.after(60, nextdraw.press)
     assert "pause button" in vpype("read sheet.svg axidraw --yes --no-pause").output

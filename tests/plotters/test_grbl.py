@@ -702,6 +702,7 @@ def test_faults() -> None:
         {"startup": "G55"},
         {"firmware": "grblhal"},
         {"firmware": "fluidnc"},
+        {"firmware": "grbl_esp32"},
         {"babble": "[MSG:INFO: Low memory]"},
         {"babble": "<Idle|MP"},
         {"build": "[OPT:VZ+*$#,15,128,4]"},
@@ -724,6 +725,16 @@ def test_draws_on_other_firmwares(
     plot(f"-p {profile} {'--set-origin' * ('start_time' in kind)}", machine)
     paper = Paper(drawing())
     assert paper.times_drawn(machine.ink) == [1] * len(paper.strokes)
+
+
+@pytest.mark.parametrize("firmware", ["fluidnc", "grbl_esp32"])
+def test_no_dwell_is_so_short_that_it_tells_nothing(plot: Plot, firmware: str) -> None:
+    """An ESP32 answers a dwell of no time at once, before the stroke is drawn."""
+    machine = FakeGrbl(speed=FAST, firmware=firmware)
+    plot(machine=machine, before="propset -g -t int dwell 0")
+    assert is_drawn(machine)
+    assert "G4P0.01" in machine.log
+    assert "G4P0" not in machine.log
 
 
 def test_an_older_grbl_is_told_that_it_is_too_old(plot: Plot) -> None:
@@ -872,17 +883,18 @@ def test_a_servo_without_signal_is_raised_before_anything_is_asked() -> None:
     assert not machine.down
 
 
-def low_corner(low: float = 0.0) -> FakeGrbl:
-    """A FluidNC that homes to the bottom left, where it calls its place ``low``."""
-    machine = FakeGrbl(speed=FAST, firmware="fluidnc", settings={**SETTINGS, 22: 1, 23: 3})
+def low_corner(low: float = 0.0, firmware: str = "fluidnc") -> FakeGrbl:
+    """An ESP32 that homes to the bottom left, where it calls its place ``low``."""
+    machine = FakeGrbl(speed=FAST, firmware=firmware, settings={**SETTINGS, 22: 1, 23: 3})
     machine.home, machine.low_corner = (-10.0, -15.0, 10.0), low
     machine.offset = (low + 10.0, low + 15.0, -10.0)
     return machine
 
 
 @pytest.mark.parametrize("low", [0.0, -7.5])
-def test_a_machine_may_home_to_a_low_corner(plot: Plot, low: float) -> None:
-    machine = plot("--home", low_corner(low))
+@pytest.mark.parametrize("firmware", ["fluidnc", "grbl_esp32"])
+def test_a_machine_may_home_to_a_low_corner(plot: Plot, low: float, firmware: str) -> None:
+    machine = plot("--home", low_corner(low, firmware))
     assert is_drawn(machine)
     machine.plug_in()
     machine.ink.clear()

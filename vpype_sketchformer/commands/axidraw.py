@@ -291,6 +291,10 @@ def _machine(options: dict[str, Any]) -> AxiDraw:
         if not isinstance(value, int) or not least <= value <= most:
             hint = "--" + name.replace("_", "-")
             raise click.BadParameter(f"{value} is not {least} to {most}.", param_hint=hint)
+        if name == "penlift" and value not in maker.penlifts:
+            raise click.BadParameter(
+                f"{maker.package} has no {value}.", param_hint="--penlift"
+            )
         settings[documented] = value
     config = options["config"]
     return module.AxiDraw(settings, None if config is None else Path(config))

@@ -80,6 +80,7 @@ class Maker:
         name: The class in it.
         models: The numbers of the models that it runs.
         fastest: Its highest speeds, in percent.
+        penlifts: What it knows as `options.penlift`.
         by_hand: The mode that moves by hand, and the option that says what.
         archive: Where it is offered.
         documentation: Where it is described.
@@ -90,6 +91,7 @@ class Maker:
     name: str
     models: range
     fastest: int
+    penlifts: tuple[int, ...]
     by_hand: tuple[str, str]
     archive: str
     documentation: str
@@ -102,6 +104,7 @@ MAKERS = (
         "AxiDraw",
         range(1, 8),
         110,
+        (1, 2, 3),
         ("manual", "manual_cmd"),
         "https://cdn.evilmadscientist.com/dl/ad/public/AxiDraw_API.zip",
         "https://axidraw.com/doc/py_api",
@@ -112,6 +115,7 @@ MAKERS = (
         "NextDraw",
         range(1, 11),
         100,
+        (1, 3),
         ("utility", "utility_cmd"),
         "https://software-download.bantamtools.com/nd/api/nextdraw_api.zip",
         "https://bantam.tools/nd_py",

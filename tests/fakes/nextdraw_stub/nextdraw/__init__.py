@@ -13,7 +13,8 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[2] / "pyaxidraw_stub"))
 from pyaxidraw import axidraw as _axidraw
 
-sys.path.pop()
+# Not the last entry any more: what was imported may have added its own.
+sys.path.remove(str(Path(__file__).parents[2] / "pyaxidraw_stub"))
 for _name in [n for n in sys.modules if n.partition(".")[0] == "pyaxidraw"]:
     del sys.modules[_name]  # in place: another dictionary would not be the interpreter's
 
