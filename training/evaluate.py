@@ -30,7 +30,8 @@ completion: drawings of 50 classes are cut after a share of their points and han
 model as a user would: their place and size in the frame unknown. Printed are the likelihood
 of the true rest beside that of the rest of another drawing of the class, how often the class
 guessed from the beginning is right, how far the estimated size of the finished drawing is off
-(median factor), and how many completions come to an end.
+(median factor), how many completions come to an end, and how often the judges name what the
+whole was drawn as, first or among the first five.
 
 one-line: samples in one unbroken line: the pen held down, and strokes joined afterwards (what
 `sketchgen --one-line` does), beside samples of any number of strokes. Then how their lines
@@ -272,10 +273,14 @@ def show_copying(
 
 
 def show_completion(
-    checkpoint: Checkpoint, dataset: Dataset, split: Split, per_class: int
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    judges: Sequence[judge.Judge],
+    split: Split,
+    per_class: int,
 ) -> dict[str, Figures]:
     """Measure and print how well drawings are completed."""
-    count, rows = completions.rows(checkpoint, dataset, split, per_class)
+    count, rows = completions.rows(checkpoint, dataset, judges, split, per_class)
     _show_groups(f"{count} completions", rows)
     return dict(rows)
 
@@ -467,7 +472,7 @@ def main(
     judges = []
     if not checkpoint.config.code and parts == PARTS:
         parts = PARTS[:-1]
-    if {"samples", "one-line", "codes"} & set(parts):
+    if {"samples", "completion", "one-line", "codes"} & set(parts):
         judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
     if "likelihood" in parts:
         network = from_checkpoint(checkpoint)
@@ -486,7 +491,7 @@ def main(
             checkpoint, dataset, raster_judge(folder, dataset), plan, asked, sheet
         )
     if "completion" in parts:
-        results["completion"] = show_completion(checkpoint, dataset, split, completed)
+        results["completion"] = show_completion(checkpoint, dataset, judges, split, completed)
     if "one-line" in parts:
         results |= show_one_lines(checkpoint, judges, per_class, drawn)
     if "codes" in parts:

@@ -12,6 +12,18 @@ DEFAULT_GUIDANCE = 1.5
 #: How often to draw a sketch until the recogniser sees its class.
 DEFAULT_TRIES = 3
 
+# The same where it has to fit what is there already: the layout is given, so calmer, and
+# closer to the class.
+
+#: How freely lines are drawn.
+COMPLETION_TEMPERATURE = 0.6
+#: How freely a drawing goes its own way.
+COMPLETION_STRUCTURE_TEMPERATURE = 0.8
+#: How much to insist on the class.
+COMPLETION_GUIDANCE = 2.5
+#: How often to draw each, to keep the one that most looks like its class.
+COMPLETION_TRIES = 4
+
 # The same where a code tells what to draw: what is to differ differs in the code, so the lines
 # are calm.
 

@@ -45,7 +45,7 @@ def seeds(count: int) -> list[np.random.SeedSequence]:
 
 
 def finish(model: Checkpoint, strokes: list[Stroke], **wishes: object) -> Completion:
-    style = {"temperature": 0.5, "best_of": 2} | wishes
+    style = {"temperature": 0.5, "tries": 2} | wishes
     return complete(model, strokes, seeds(3), **style)  # type: ignore[arg-type]
 
 
@@ -125,7 +125,7 @@ def test_placement_there_and_back(
 
 @pytest.mark.parametrize("join", [False, True])
 def test_a_shared_prefix_is_the_same_as_one_for_each(model: Checkpoint, join: bool) -> None:
-    style: dict[str, Any] = {"temperature": 0.5, "best_of": 3, "guidance": 1.5, "join": join}
+    style: dict[str, Any] = {"temperature": 0.5, "tries": 3, "guidance": 1.5, "join": join}
     together = complete(model, FACE, seeds(3), label="cat", **style)
     for i, seed in enumerate(seeds(3)):
         alone = complete(model, FACE, [seed], label="cat", **style)

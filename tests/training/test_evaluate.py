@@ -198,7 +198,7 @@ def test_data_without_test_drawings_are_refused(
     datasets.save(kept, tmp_path / "train.safetensors")
     result = run(
         *(folder / "newborn.safetensors", tmp_path / "train.safetensors"),
-        *("--part", part, "--split", "test"),
+        *("--part", part, "--split", "test", "--judges", folder),
     )
     assert result.exit_code == 2
     assert "test drawings" in result.output.splitlines()[-1]

@@ -6,6 +6,7 @@ place and size in the frame unknown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,13 @@ from training import Refusal
 from training.data import dataset as datasets
 from training.data.batches import PLAIN, make_batch
 from training.data.dataset import Dataset, Drawing, Split
-from training.evaluation import Figures
+from training.evaluation import Figures, samples
 from training.export import from_checkpoint
+from training.judge import Judge
 from training.model import Sketchformer
-from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.model.checkpoint import Checkpoint
-from vpype_sketchformer.model.completion import complete
+from vpype_sketchformer.model.completion import Completion, Stroke, complete
+from vpype_sketchformer.sketch import Sketch
 
 CUTS = (0.1, 0.3, 0.5)
 #: Where strokes in any order and direction are completed as well.
@@ -32,7 +34,11 @@ COMPLETED_CLASSES = 50
 
 
 def rows(
-    checkpoint: Checkpoint, dataset: Dataset, split: Split, per_class: int
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    judges: Sequence[Judge],
+    split: Split,
+    per_class: int,
 ) -> tuple[int, list[tuple[str, Figures]]]:
     """Complete drawings; returns how many, and a row of the table for each cut.
 
@@ -46,14 +52,11 @@ def rows(
     if not len(chosen):
         raise Refusal(f"no class has two {split} drawings of some length to complete.")
     table = []
-    for cut in CUTS:
-        true, other = rest_likelihood(network, dataset, chosen, cut)
-        figures = {"true rest": true, "other's rest": other}
-        table.append(
-            (f"{cut:.0%} given", figures | completion(checkpoint, dataset, chosen, cut))
-        )
-    mixed = completion(checkpoint, dataset, chosen, MIXED_CUT, mixed=True)
-    table.append((f"{MIXED_CUT:.0%}, strokes mixed", mixed))
+    for cut, mixed in (*((cut, False) for cut in CUTS), (MIXED_CUT, True)):
+        rest = {} if mixed else rest_likelihood(network, dataset, chosen, cut)
+        begun = begin(dataset, chosen, cut, mixed)
+        figures = rest | completion(checkpoint, dataset, chosen, begun, judges)
+        table.append((f"{cut:.0%}{', strokes mixed' if mixed else ' given'}", figures))
     return len(chosen), table
 
 
@@ -81,7 +84,7 @@ def cut_point(drawing: Drawing, share: float) -> int:
 @torch.no_grad()
 def rest_likelihood(
     model: Sketchformer, dataset: Dataset, indices: NDArray[np.int64], cut: float
-) -> tuple[float, float]:
+) -> Figures:
     """Nats per point of the true rest, and of the rest of another drawing of the class."""
     batch = make_batch(dataset, indices, PLAIN, np.random.default_rng(0))
     begins = [cut_point(dataset.drawing(int(index)), cut) for index in indices]
@@ -96,7 +99,7 @@ def rest_likelihood(
     begins = [begin for _, begin in mixed]
     rest = batch.real & (torch.arange(batch.real.shape[1]) >= torch.tensor(begins)[:, None])
     other = sum((part * rest).sum() for part in model.losses(batch)) / rest.sum()
-    return float(true), float(other)
+    return {"true rest": float(true), "other's rest": float(other)}
 
 
 def others(dataset: Dataset, indices: NDArray[np.int64]) -> list[int]:
@@ -116,39 +119,64 @@ def mix(dataset: Dataset, first: int, second: int, cut: float) -> tuple[Drawing,
     return Drawing(points, np.concatenate([a.pen[:i], b.pen[j:]]), a.label), i
 
 
-def completion(
-    checkpoint: Checkpoint,
-    dataset: Dataset,
-    indices: NDArray[np.int64],
-    cut: float,
-    *,
-    mixed: bool = False,
-) -> Figures:
-    """Complete beginnings as a user's: guess class and size, draw one rest for each."""
-    ranks, factors, ended = [], [], []
-    for index in tqdm(indices, desc=f"cut at {cut:.0%}", unit="drawing", disable=None):
+def begin(
+    dataset: Dataset, indices: NDArray[np.int64], cut: float, mixed: bool
+) -> list[list[Stroke]]:
+    """Cut drawings off; ``mixed`` puts what is left of each in any order and direction."""
+    begun = []
+    for index in indices:
         drawing = dataset.drawing(int(index))
-        begin = cut_point(drawing, cut)
-        strokes = replace(
-            drawing, points=drawing.points[:begin], pen=drawing.pen[:begin]
-        ).strokes
+        end = cut_point(drawing, cut)
+        strokes = replace(drawing, points=drawing.points[:end], pen=drawing.pen[:end]).strokes
         if mixed:
             rng = np.random.default_rng(int(index))
             strokes = [
                 strokes[i][:: rng.choice([-1, 1])] for i in rng.permutation(len(strokes))
             ]
+        begun.append(strokes)
+    return begun
+
+
+def completion(
+    checkpoint: Checkpoint,
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    begun: Sequence[Sequence[Stroke]],
+    judges: Sequence[Judge],
+) -> Figures:
+    """Complete beginnings as a user's: guess class and size, draw one rest for each.
+
+    Judges say how often the whole looks like what it was completed as.
+    """
+    ranks, factors, wholes, ended = [], [], [], []
+    for index, strokes in zip(
+        tqdm(indices, desc="completing", unit="drawing", disable=None), begun, strict=True
+    ):
+        drawing = dataset.drawing(int(index))
         seeds = [np.random.SeedSequence([0, int(index)])]
-        result = complete(
-            checkpoint, strokes, seeds, join=True, temperature=DEFAULT_TEMPERATURE
-        )
+        result = complete(checkpoint, strokes, seeds, join=True)
         names = [name for name, _ in result.ranking]
         ranks.append(names.index(drawing.label))
         true = np.ptp(drawing.points.astype(np.float64), axis=0).max()
         factors.append(abs(np.log(result.extent / true)))
+        wholes.append(samples.to_drawing(whole(strokes, result)))
         ended.append(result.sketches[0].finished)
+    packed = datasets.pack(wholes, checkpoint.classes)
+    seen = samples.see(packed, np.arange(len(packed)), judges)
     return {
         "class top 1": float(np.mean(np.array(ranks) < 1)),
         "class top 5": float(np.mean(np.array(ranks) < 5)),
         "size factor": float(np.exp(np.median(factors))),
         "ended": float(np.mean(ended)),
+        **seen.recognised(),
     }
+
+
+def whole(begun: Sequence[Stroke], result: Completion) -> Sketch:
+    """Put a beginning and the first rest together: a stroke that goes on is one."""
+    sketch = result.sketches[0]
+    rest = list(sketch.strokes)
+    strokes = [np.asarray(stroke, np.float64) for stroke in begun]
+    if rest and np.array_equal(rest[0][0], strokes[-1][-1]):
+        strokes[-1] = np.concatenate([strokes[-1], rest.pop(0)[1:]])
+    return replace(sketch, strokes=(*strokes, *rest))

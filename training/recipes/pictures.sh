@@ -64,7 +64,7 @@ picture all-classes 1500
 for pair in circle:cat eyes:face triangle:house spiral:snail letter:; do
     name=${pair%:*} class=${pair#*:}
     vpype read "tests/data/$name.svg" \
-        sketchcomplete --seed 1 ${class:+--class "$class"} --best-of 4 grid 6 1 \
+        sketchcomplete --seed 1 ${class:+--class "$class"} grid 6 1 \
         color -l 1 black color -l 2 red layout -m 0.5cm tight write "$work/out.svg"
     picture "complete-$name" 900
 done

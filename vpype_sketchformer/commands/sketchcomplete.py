@@ -14,6 +14,12 @@ import numpy as np
 import vpype as vp
 import vpype_cli
 
+from vpype_sketchformer import (
+    COMPLETION_GUIDANCE,
+    COMPLETION_STRUCTURE_TEMPERATURE,
+    COMPLETION_TEMPERATURE,
+    COMPLETION_TRIES,
+)
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import add, layout, note, page_is_free
@@ -48,7 +54,6 @@ STYLE = (
     "pen_temperature",
     "guidance",
     "tries",
-    "best_of",
     "one_line",
     "join",
 )
@@ -118,12 +123,14 @@ def _check(call: Call[_Memory]) -> None:
     is_flag=True,
     help="Let the last line go on where the model wants to, instead of beginning a new one.",
 )
-@options.temperature
-@options.structure_temperature
+@options.temperature_of(COMPLETION_TEMPERATURE)
+@options.structure_temperature_of(COMPLETION_STRUCTURE_TEMPERATURE)
 @options.pen_temperature
-@options.guidance
-@options.tries
-@options.best_of
+@options.guidance_of(COMPLETION_GUIDANCE)
+@options.tries_of(
+    COMPLETION_TRIES,
+    "Draw each K times, and keep the one that most looks like its class",
+)
 @click.option(
     "--one-line",
     is_flag=True,
@@ -176,8 +183,8 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
         sketchformer_guess (the likeliest classes, where none was given),
         sketchformer_extent (in pixels), sketchformer_temperature,
         sketchformer_structure_temperature, sketchformer_pen_temperature,
-        sketchformer_guidance, sketchformer_tries, sketchformer_best_of,
-        sketchformer_one_line, sketchformer_join
+        sketchformer_guidance, sketchformer_tries, sketchformer_one_line,
+        sketchformer_join
         svg_dc_description: the command with its seed (kept by `write -r`)
 
     A plain `write` notes the seed beside the command line in the file.

@@ -13,6 +13,7 @@ import click
 import vpype as vp
 import vpype_cli
 
+from vpype_sketchformer import COMPLETION_TEMPERATURE
 from vpype_sketchformer.commands.support import browser, options
 from vpype_sketchformer.commands.support.command import Call, Memory, processor
 from vpype_sketchformer.commands.support.document import add, note
@@ -52,7 +53,7 @@ def _check(call: Call[Memory]) -> None:
     metavar="NAME",
     help="What you are going to draw (default: guessed as you draw).",
 )
-@options.temperature
+@options.temperature_of(COMPLETION_TEMPERATURE)
 @click.option("--one-line", is_flag=True, help="Draw in one line that never lifts the pen.")
 @click.option(
     "--layers",

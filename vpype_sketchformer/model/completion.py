@@ -18,6 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vpype_sketchformer import (
+    COMPLETION_GUIDANCE,
+    COMPLETION_STRUCTURE_TEMPERATURE,
+    COMPLETION_TEMPERATURE,
+    COMPLETION_TRIES,
+)
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.choosing import sample_recognised
 from vpype_sketchformer.model.prefix import Prefix
@@ -36,14 +42,19 @@ MOST_CLASSES = 8
 MOST_SEEN = 2000
 #: A guess that is less sure than this says nothing of the finished drawing's size.
 SURE = 0.2
-#: A class less likely than this is no answer, unless all are.
-LEAST_LIKELY = 0.05
+#: A class less likely than this is no answer, unless all are; nor is one of less than this
+#: share of what the likeliest has.
+LEAST_LIKELY, LEAST_OF_BEST = 0.05, 0.2
 #: How many classes are tried where nothing is missing of those before.
 MOST_ANSWERS = 4
 #: The golden ratio's fraction.
 GOLDEN = (5**0.5 - 1) / 2
-#: Shares of the finished drawing's longer side that a beginning may take up.
-SHARES = (1.0, 0.85, 0.7, 0.55, 0.42, 0.32)
+#: Longer sides of a finished drawing, in those of its beginning, and what speaks for them: the
+#: network's log-density, the side's logarithm, being finished, distance from what is said.
+SIDES = (1.0, 1.09, 1.18, 1.43, 1.82, 2.38, 3.13, 4.55, 7.14)
+WEIGHTS = (0.51, 3.07, -1.32, -0.27)
+#: A drawing that is to grow no more than this grows inside only.
+FINISHED = 1.04
 #: Growth below which the recogniser expects none in particular, in longer sides.
 LEAST_GROWTH = 0.02
 #: The model's context is shared between the beginning and the rest.
@@ -130,6 +141,10 @@ def complete(
     room: tuple[float, float, float, float] | None = None,
     join: bool = False,
     one_line: bool = False,
+    temperature: float = COMPLETION_TEMPERATURE,
+    structure_temperature: float = COMPLETION_STRUCTURE_TEMPERATURE,
+    guidance: float = COMPLETION_GUIDANCE,
+    tries: int = COMPLETION_TRIES,
     progress: Callable[[int], object] = lambda finished: None,
     **style: Any,
 ) -> Completion:
@@ -147,8 +162,12 @@ def complete(
             the beginning lies in it. The model may still draw beyond.
         join: Let the model go on with the last stroke instead of beginning a new one.
         one_line: See ``sampling.sample``.
+        temperature: See there.
+        structure_temperature: See there.
+        guidance: See there.
+        tries: How often to draw each, to keep the one that most looks like its class.
         progress: See there.
-        style: See ``choosing.sample_recognised``.
+        style: See there.
 
     Raises:
         CheckpointError: There is no recogniser.
@@ -163,8 +182,7 @@ def complete(
     extents: dict[str, float] = {}
     thinned, progressed = False, 0
     # What each drawing may still be: a class that nothing is missing of is no answer.
-    likely = tuple(guess for guess in ranking if guess[1] >= LEAST_LIKELY)
-    left = dict.fromkeys(range(len(seeds)), likely or ranking[:MOST_CLASSES])
+    left = dict.fromkeys(range(len(seeds)), answers(ranking)[:MOST_CLASSES])
     for _ in range(1 if label else MOST_ANSWERS):
         labels = {i: label or pick(left[i], i) for i in left}
         for name in dict.fromkeys(labels.values()):
@@ -172,7 +190,7 @@ def complete(
             sure = label or shares[name] >= SURE
             growth = expect_growth(strokes, name if sure else None)
             index = checkpoint.classes.index(name)
-            placement = _likeliest_place(network, index, strokes, growth, extent, room)
+            placement = _place_for(network, index, strokes, growth, extent, room)
             extents[name] = FRAME / placement.scale
             ordered = list(strokes)
             if not (join or one_line):
@@ -184,8 +202,13 @@ def complete(
                 checkpoint,
                 [name] * len(rows),
                 [seeds[i] for i in rows],
+                tries=1,
+                best_of=tries,
                 one_line=one_line,
                 prefix=prefix,
+                temperature=temperature,
+                structure_temperature=structure_temperature,
+                guidance=guidance,
                 **style,
             )
             for i, sketch in zip(rows, drawn, strict=True):
@@ -232,6 +255,12 @@ def rank_classes(
         weights = np.exp(scores - scores.max())
         shares = weights / weights.sum()
     return tuple((classes[i], float(shares[i])) for i in np.argsort(-shares, kind="stable"))
+
+
+def answers(ranking: Ranking) -> Ranking:
+    """Leave out classes that are no answer, unless all are."""
+    least = max(LEAST_LIKELY, LEAST_OF_BEST * ranking[0][1]) if ranking else 0.0
+    return tuple(guess for guess in ranking if guess[1] >= least) or ranking
 
 
 def pick(ranking: Ranking, number: int) -> str:
@@ -297,7 +326,7 @@ def place(
     return Placement(corner, scale, np.clip(before * scale, least, most))
 
 
-def _likeliest_place(
+def _place_for(
     network: Transformer,
     label: int,
     strokes: Sequence[Stroke],
@@ -305,25 +334,73 @@ def _likeliest_place(
     extent: float | None,
     room: tuple[float, float, float, float] | None,
 ) -> Placement:
-    """Choose the placement that the model finds likeliest for a class.
-
-    Among those that it chooses from are the one that the recogniser expects, and smaller and
-    larger ones, with the beginning at each side and in the middle.
-    """
+    """Choose the likeliest placement of the size that is expected for a class."""
+    if extent is None:
+        densities = side_densities(network, label, strokes, room)
+        grown = Growth(expected_side(densities, growth.side), 0.0, 0.0)
+        extent = FRAME / place(strokes, grown, None, room).scale
     _, size = bounds(strokes)
-    expected = place(strokes, growth, extent, room)
-    candidates = {(expected.scale, *expected.offset): expected}
-    for share in SHARES:
-        # Growth to the left and up: none, half, or all of it.
-        for left, up in itertools.product((0.0, 0.5, 1.0), repeat=2):
-            more = 1 / share - 1
-            grown = Growth(1 / share, more * left, more * up)
-            placement = place(strokes, grown, extent, room)
-            candidates[placement.scale, *placement.offset] = placement
-    placements = list(candidates.values())
+    candidates = [
+        place(strokes, each, extent, room) for each in (growth, *_ways_to_grow(extent / size))
+    ]
+    scores = score(network, [label], _coarse(network, strokes), candidates)
+    return candidates[int(scores.argmax())]
+
+
+def side_densities(
+    network: Transformer,
+    label: int,
+    strokes: Sequence[Stroke],
+    room: tuple[float, float, float, float] | None = None,
+) -> NDArray[np.float64]:
+    """Log-density of a beginning, were the finished drawing as large as each of ``SIDES``.
+
+    Where in it the beginning lies is not known: the mean over nine places.
+    """
+    by_side = [
+        [place(strokes, growth, None, room) for growth in _ways_to_grow(side)]
+        for side in SIDES
+    ]
+    placements = list(itertools.chain(*by_side))
+    scores = score(network, [label], _coarse(network, strokes), placements)
+    parts = np.split(scores, np.cumsum([len(part) for part in by_side])[:-1])
+    return np.array([np.logaddexp.reduce(part) - np.log(len(part)) for part in parts])
+
+
+def _ways_to_grow(side: float) -> list[Growth]:
+    """Grow to the left and up not at all, by half, or by all of it."""
+    more = side - 1
+    ways = itertools.product((0.0, 0.5, 1.0), repeat=2) if more > 0 else [(0.0, 0.0)]
+    return [Growth(side, more * left, more * up) for left, up in ways]
+
+
+def _coarse(network: Transformer, strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Simplify a beginning as one of its own size is."""
+    _, size = bounds(strokes)
     limit = int(network.config.context * LONGEST_PREFIX)
-    coarse, _ = simplify(strokes, SIMPLIFICATION * size / FRAME, limit)
-    return placements[int(score(network, [label], coarse, placements).argmax())]
+    return simplify(strokes, SIMPLIFICATION * size / FRAME, limit)[0]
+
+
+def expected_side(densities: NDArray[np.float64], said: float) -> float:
+    """Expect how large a finished drawing is, in longer sides of its beginning.
+
+    The mean of the logarithm under a posterior of ``SIDES``, whose ``WEIGHTS`` were fitted to
+    validation drawings (``training.recipes.sides``). The network's density counts half: its
+    errors from point to point are alike. A drawing that both network and recogniser take for
+    finished is.
+
+    Args:
+        densities: The log-density of the beginning at each of ``SIDES``.
+        said: The side that the recogniser expects.
+    """
+    sides = np.log(SIDES)
+    features = [densities, sides, sides == 0, np.abs(sides - np.log(said))]
+    logits = np.asarray(WEIGHTS) @ np.array(features, dtype=np.float64)
+    weights = np.exp(logits - logits.max())
+    # Rounded, so that the same beginning in another place or unit grows alike.
+    side = round(float(np.exp(weights @ sides / weights.sum())), 2)
+    agreed = said <= 1 + LEAST_GROWTH and densities.argmax() == 0
+    return 1.0 if agreed or side <= FINISHED else side
 
 
 def clean(strokes: Sequence[Stroke]) -> list[Stroke]:

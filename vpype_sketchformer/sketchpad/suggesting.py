@@ -20,15 +20,15 @@ import shapely
 import vpype as vp
 from numpy.typing import NDArray
 
-from vpype_sketchformer import DEFAULT_GUIDANCE
+from vpype_sketchformer import COMPLETION_GUIDANCE, COMPLETION_STRUCTURE_TEMPERATURE
 from vpype_sketchformer.layout.grid import plan_around
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import (
-    LEAST_LIKELY,
     LONGEST_PREFIX,
     SURE,
     Placement,
     Ranking,
+    answers,
     clean,
     expect_growth,
     make_prefix,
@@ -197,7 +197,8 @@ class Companion:
             readings,
             prefix=known.prefix,
             temperature=wish.temperature,
-            guidance=DEFAULT_GUIDANCE,
+            structure_temperature=COMPLETION_STRUCTURE_TEMPERATURE,
+            guidance=COMPLETION_GUIDANCE,
             at_large=at_large,
             one_line=wish.one_line,
             most_strokes=wish.most_strokes,
@@ -332,7 +333,7 @@ class Companion:
             return [self.classes.index(label)] * BEGUN
         if not ranking or prefix is None:
             return [len(self.classes)] * BEGUN
-        ranking = tuple(guess for guess in ranking if guess[1] >= LEAST_LIKELY) or ranking
+        ranking = answers(ranking)
         names = [name for name, _ in ranking]
         going = self._going_on(prefix, readings, [self.classes.index(name) for name in names])
         # Squared: what is nearly finished has little to add.
