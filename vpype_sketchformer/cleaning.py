@@ -7,6 +7,7 @@ No line is moved: some are cut, and some led on straight.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 from vpype_sketchformer.oneline.graph import stations, stretch
 from vpype_sketchformer.sketch import Sketch
 
-#: Shares of a sketch's size: a pen of 0.3 mm in a sketch of 4 cm, the shortest stroke, and how
-#: far ends are from what they were meant to meet.
-PEN, LEAST, REACH = 0.3 / 40, 1 / 40, 0.7 / 40
+#: Shares of a sketch's size: a pen of 0.3 mm in a sketch of 4 cm, and how far ends are from
+#: what they were meant to meet.
+PEN, REACH = 0.3 / 40, 0.5 / 40
 
 Points = NDArray[np.float64]
 
@@ -49,6 +50,8 @@ class CleaningError(ValueError):
 def clean_sketch(sketch: Sketch, beside: Sequence[Points] = ()) -> Sketch:
     """Clean a sketch as a fine pen needs it, the same at all sizes.
 
+    A speck that stands alone stays: it is a dot that was meant, as an eye is.
+
     Args:
         sketch: The sketch.
         beside: Strokes of the same drawing, (k, 2) each, that are to stay as they are.
@@ -58,8 +61,7 @@ def clean_sketch(sketch: Sketch, beside: Sequence[Points] = ()) -> Sketch:
     size = float(np.ptp(np.concatenate([*sketch.strokes, *beside]), axis=0).max())
     if not size:
         return sketch
-    sizes = {"least": LEAST * size, "reach": REACH * size}
-    strokes = clean(sketch.strokes, PEN * size, **sizes, beside=beside)
+    strokes = clean(sketch.strokes, PEN * size, reach=REACH * size, beside=beside, dots=True)
     return replace(sketch, strokes=tuple(strokes))
 
 
@@ -67,19 +69,19 @@ def clean(
     strokes: Sequence[Points],
     pen: float,
     *,
-    least: float | None = None,
     reach: float | None = None,
     beside: Sequence[Points] = (),
+    dots: bool = False,
 ) -> list[Points]:
-    """Clean strokes.
+    """Clean strokes; shorter ones than the pen's width go, unless nothing would be left.
 
     Args:
         strokes: Polylines, (k, 2) each, k >= 1, in drawing order.
         pen: The pen's width, greater than 0.
-        least: Shorter strokes go, unless there would be nothing left. None: the pen's width.
         reach: Ends that stop short of other lines by this much are led on to them, and cut
             back where they go beyond them by no more. None: the pen's width.
         beside: Strokes that were drawn before and stay as they are.
+        dots: Whether short strokes stay that are farther from all others than the pen's width.
 
     Returns:
         The strokes that are left, in the same order; one that ran over others may have become
@@ -90,13 +92,27 @@ def clean(
     """
     if sum(map(_length, [*beside, *strokes])) > MOST * STEP * pen:
         raise CleaningError("the lines are too long to be cleaned for a pen as fine as this.")
-    least = pen if least is None else least
     reach = pen if reach is None else reach
-    long = [stroke for stroke in strokes if _length(stroke) >= least]
-    if not long and not beside:
+    large = _without_specks(strokes, pen, beside, dots)
+    if not large and not beside:
         return list(strokes)
-    parts = _without_doubles([*beside, *long], pen, len(beside))
-    return _with_ends([p for p in parts if _length(p) >= least], pen, reach, beside)
+    parts = list(_without_doubles([*beside, *large], pen, len(beside)))
+    return _with_ends(_without_specks(parts, pen, beside, dots), pen, reach, beside)
+
+
+def _without_specks(
+    strokes: Sequence[Points], pen: float, beside: Sequence[Points], dots: bool
+) -> list[Points]:
+    """Leave out short strokes, or only those that lie on what is kept, or nearly."""
+    stays = [_length(stroke) >= pen for stroke in strokes]
+    if dots:
+        lines = [shapely.linestrings(s.repeat(2, 0)) for s in [*strokes, *beside]]
+        tree = shapely.STRtree(lines)
+        stays += [True] * len(beside)
+        for i in np.flatnonzero(~np.array(stays)).tolist():
+            near = tree.query(lines[i], predicate="dwithin", distance=pen)
+            stays[i] = not any(stays[k] for k in near.tolist())
+    return list(itertools.compress(strokes, stays))
 
 
 def _length(stroke: Points) -> float:

@@ -400,6 +400,28 @@ def test_smooth_bridges_cross_nothing_and_stay_inside() -> None:
     assert wall.within(ink([path.tolist()]).buffer(1))
 
 
+def test_a_bridge_to_what_lies_behind_turns_in_a_bow() -> None:
+    corners = [100, 300 + 80j]
+    strokes: list[Stroke] = [[0, 100, 100 + 100j], [180 + 20j, 300 + 80j, 300 + 250j]]
+    (sharp,), (smooth,) = draw(strokes, "-b 5cm"), draw(strokes, "-b 5cm --smooth")
+    for path, most in ((sharp, 180), (smooth, 35)):
+        away = np.abs(path[1:-1, None] - corners).min(axis=1) > 1
+        assert most / 4 < turns(path)[away].max() < most
+
+
+def test_the_way_to_a_ring_and_back_does_not_cross_itself() -> None:
+    """An eye in a face with ears: two lines beside each other, however the ring was drawn."""
+    ears: list[Stroke] = [[100, 160], [-100, -160]]
+    for way in (1, -1):
+        face = [arc(0, 100, 0.3, 1.3), [z + 50j for z in arc(0, 20, 0, way)]]
+        (path,) = draw([*face, *ears], "--smooth")
+        line = shapely.LineString(np.column_stack([path.real, path.imag]))
+        rings = ink([*face, *ears], 1e-3)
+        inside = shapely.intersection(shapely.node(line), shapely.Point(0, 0).buffer(99))
+        white = shapely.difference(inside, rings.buffer(1))
+        assert len(shapely.get_parts(shapely.line_merge(white))) == 2
+
+
 def test_what_the_pen_comes_back_from_is_a_narrow_loop(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -139,9 +139,9 @@ def _check(call: Call[_Memory]) -> None:
 @click.option(
     "--clean/--no-clean",
     default=False,
-    help="For fine pens: leave out what is added as specks or on top of other lines, cut ends "
-    "that go a little too far, and lead on those that stop a little short. Your own lines "
-    "stay as they are (default: --no-clean).",
+    help="For fine pens: leave out what is added as specks on lines or on top of other lines, "
+    "cut ends that go a little too far, and lead on those that stop a little short. Dots that "
+    "stand alone and your own lines stay as they are (default: --no-clean).",
 )
 @options.smooth
 @options.layer_of("the beginning")

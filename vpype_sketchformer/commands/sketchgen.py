@@ -185,9 +185,9 @@ def _check(call: Call[_Memory]) -> None:
 @click.option(
     "--clean/--no-clean",
     default=None,
-    help="For fine pens: leave out specks and lines that run on top of others, cut ends that "
-    "go a little too far, and lead on those that stop a little short (default: --clean with "
-    "--one-line, --no-clean without).",
+    help="For fine pens: leave out specks on lines and what runs on top of other lines, cut "
+    "ends that go a little too far, and lead on those that stop a little short. Dots that "
+    "stand alone stay (default: --clean with --one-line, --no-clean without).",
 )
 @options.smooth
 @click.option(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from functools import cache
 
 import numpy as np
 import shapely
 
-from vpype_sketchformer.oneline.graph import JOIN, Graph, Points, stations, stretch
+from vpype_sketchformer.oneline.graph import (
+    JOIN,
+    Flags,
+    Floats,
+    Graph,
+    Points,
+    stations,
+    stretch,
+)
 
 #: How far from a joint rounding begins, over the deviation allowed: the farthest that will do.
 REACHES = (12.0, 6.0, 3.0, 1.5)
 #: Length of a curve's handles over that of its chord: near that of an arc.
 HANDLE = 0.4
+#: A joint that turns by less than 5 degrees is not rounded.
+STRAIGHT = np.radians(5)
 #: Points of a curve.
 CURVE_POINTS = 12
 
@@ -44,7 +55,19 @@ def write_down(
     for i, (stop, half) in enumerate(zip(stops[:-1], trail, strict=False)):
         begin = joints.pop()[0] if i and graph.kinds[half >> 1] == JOIN else stop
         joints.append((begin, stop))
-    return _rounded(path, joints, deviation, advance)
+    sharp = _sharp(path, np.array(joints), graph.resolution)
+    if not sharp.any():
+        return path
+    return _rounded(path, list(itertools.compress(joints, sharp)), deviation, advance)
+
+
+def _sharp(path: Points, joints: Floats, resolution: float) -> Flags:
+    """Tell at which joints, (j, 2), a path does not go straight on."""
+    along = stations(path)
+    before = np.searchsorted(along, joints[:, 0] - resolution).clip(1) - 1
+    after = np.searchsorted(along, joints[:, 1] + resolution).clip(None, len(path) - 1) - 1
+    ways = np.diff(path, axis=0) @ [1, 1j]
+    return np.abs(np.angle(ways[after] / ways[before])) > STRAIGHT
 
 
 def _rounded(
@@ -56,9 +79,11 @@ def _rounded(
     """Round a path at its joints, by up to ``deviation``."""
     along = stations(path)
     length = float(along[-1])
-    bounds = [0.0, *((a[1] + b[0]) / 2 for a, b in pairwise(joints)), length]
+    bounds = [0.0, *((a[1] + b[0]) / 2 for a, b in itertools.pairwise(joints)), length]
     done, parts = 0.0, []
-    for i, ((begin, end), room) in enumerate(zip(joints, pairwise(bounds), strict=True)):
+    for i, ((begin, end), room) in enumerate(
+        zip(joints, itertools.pairwise(bounds), strict=True)
+    ):
         advance(i / len(joints))
         for reach in REACHES:
             first = max(begin - reach * deviation, room[0])
@@ -85,14 +110,20 @@ def _curve(sharp: Points) -> Points | None:
         return None
     handle = HANDLE * lengths[0]
     b, c = sharp[0] + leave * handle / lengths[1], sharp[-1] - arrive * handle / lengths[2]
-    return bezier(sharp[0], b, c, sharp[-1], CURVE_POINTS)
+    return bezier(np.array([sharp[0], b, c, sharp[-1]]), CURVE_POINTS)
 
 
-def bezier(a: Points, b: Points, c: Points, d: Points, count: int) -> Points:
-    """Return ``count`` points of a cubic Bezier curve with these control points, (2,) each."""
-    t = np.linspace(0, 1, count)[:, None]
+def bezier(controls: Points, count: int) -> Points:
+    """Return points of cubic Bezier curves, (..., count, 2); ``controls`` are (..., 4, 2)."""
+    return np.asarray(_bernstein(count) @ controls, np.float64)
+
+
+@cache
+def _bernstein(count: int) -> Floats:
+    """Return how much each control point weighs at each point, (count, 4)."""
+    t = np.linspace(0, 1, count)
     s = 1 - t
-    return np.asarray(s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d, np.float64)
+    return np.column_stack([s**3, 3 * s * s * t, 3 * s * t * t, t**3])
 
 
 def _apart(a: Points, b: Points) -> float:

@@ -46,4 +46,5 @@ def _tail(end: Points, heading: Points, side: float, edge: float, size: float) -
     swing = min(length, BEYOND * size)
     # Where the line leaves upwards or downwards, so does the tail end there.
     goal[1] += swing * ahead[1]
-    return bezier(end, end + swing * ahead, goal - length * level, goal, POINTS)
+    controls = [end, end + swing * ahead, goal - length * level, goal]
+    return bezier(np.array(controls), POINTS)

@@ -167,7 +167,7 @@ def unbroken(
     whose = [whole.parts[trail[0] >> 1] for trail in trails]
     deviation = (limits.rounds(bridging.sizes(whole, whole.parts))[whose] * smooth).tolist()
     if flowing:
-        lines = bow(whole, trails, sight)
+        lines = bow(whole, trails, sight, deviation)
         for trail, drawn, room in zip(trails, lines, deviation, strict=True):
             loop(whole, trail, drawn, LOOP * room)
     else:
