@@ -133,7 +133,8 @@ def _curves(ends: Points, comes: Way, goes: Way) -> Iterator[Points]:
         bends = np.angle(steps[:, 1:] * steps[:, :-1].conj())
         both = np.maximum(apart[:, 1:] + apart[:, :-1], np.finfo(float).tiny)
         bending = 2 * (bends**2 / both).sum(axis=1)
-        cost = apart.sum(axis=1) * (bending + LONG / length)
+        long = apart.sum(axis=1)
+        cost = long * bending + LONG * (long / length)
         yield curves[np.argsort(cost, kind="stable")]
 
 
