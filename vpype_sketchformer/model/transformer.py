@@ -13,6 +13,7 @@ ends depends on where its last point fell, for instance on the stroke's own begi
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -154,13 +155,20 @@ class Matrix:
     def __rmatmul__(self, x: Array) -> Array:
         """Multiply rows (..., in); returns (..., out)."""
         rows = x.reshape(-1, x.shape[-1])
-        block = min(BLOCK, max(2, len(rows)))  # one row alone would round otherwise
-        padding = -len(rows) % block
+        count = len(rows)
+        # Blocks of one height; one row alone would round otherwise.
+        block = max(2, math.ceil(count / max(1, math.ceil(count / BLOCK))))
+        padding = -count % block
         if padding:
             rows = np.concatenate([rows, np.zeros((padding, rows.shape[1]), np.float32)])
-        blocks = rows.reshape(-1, block, rows.shape[1]) @ self.panels  # (P, n / B, B, PANEL)
-        joined = blocks.transpose(1, 2, 0, 3).reshape(len(rows), -1)
-        return joined[: len(rows) - padding, : self.width].reshape(*x.shape[:-1], self.width)
+        panels = len(self.panels)
+        result = np.empty((len(rows), panels * PANEL), np.float32)
+        np.matmul(
+            rows.reshape(-1, block, rows.shape[1]),
+            self.panels,
+            out=result.reshape(-1, block, panels, PANEL).transpose(2, 0, 1, 3),
+        )
+        return result[:count, : self.width].reshape(*x.shape[:-1], self.width)
 
 
 class KVCache:
