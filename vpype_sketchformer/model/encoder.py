@@ -12,6 +12,7 @@ a code can be invented, or moved by as much as the class allows.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -54,13 +55,17 @@ class Encoder:
         Returns:
             Their codes, (drawings, code).
         """
-        tensors = {
-            name.removeprefix("encoder."): tensor
-            for name, tensor in self.tensors.items()
-            if name.startswith("encoder.")
+        seen = sight.see(self.eyes, sight.draw(*sight.join(drawings)))
+        return norm(seen.reshape(len(drawings), -1)) @ self.tensors["encoder.code.weight"].T
+
+    @functools.cached_property
+    def eyes(self) -> dict[str, Array]:
+        """The weights of what looks, laid out for it."""
+        begin = "encoder."
+        own = {
+            n.removeprefix(begin): t for n, t in self.tensors.items() if n.startswith(begin)
         }
-        seen = sight.see(tensors, sight.draw(*sight.join(drawings))).reshape(len(drawings), -1)
-        return norm(seen) @ tensors["code.weight"].T
+        return sight.lay_out(own)
 
     def invent(self, label: str | None, rng: np.random.Generator, count: int) -> Array:
         """Draw codes as those of a class are spread, (count, code); None is any drawing."""

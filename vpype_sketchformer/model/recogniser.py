@@ -97,6 +97,11 @@ class Recogniser:
         joined = map(join, parts)
         return np.concatenate([self.see(draw(*points), follow(*points)) for points in joined])
 
+    @functools.cached_property
+    def eyes(self) -> dict[str, Array]:
+        """The weights of what looks, laid out for it."""
+        return sight.lay_out(self.tensors)
+
     def see(self, pictures: Array, ways: Array) -> Array:
         """Return what the network sees, (n, channels).
 
@@ -104,7 +109,7 @@ class Recogniser:
             pictures: Ink, (n, SIZE, SIZE).
             ways: How the pen went, (n, WAY).
         """
-        seen = sight.see(self.tensors, pictures).mean(axis=(1, 2))
+        seen = sight.see(self.eyes, pictures).mean(axis=(1, 2))
         followed = np.maximum(self._linear("way", ways), 0.0)
         both = np.concatenate([followed, seen], axis=1)
         return seen + self._linear("more", np.maximum(self._linear("both", both), 0.0))

@@ -111,12 +111,34 @@ def sight_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def lay_out(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Lay out the network's weights for products from the right.
+
+    Args:
+        tensors: The weights, as ``sight_shapes`` names them; others may be among them.
+
+    Returns:
+        The same, weights as (y, x, channel, out) in two dimensions: what is copied for a
+        product then lies side by side in the picture.
+    """
+    eyes = {name: tensors[name] for name in sight_shapes()}
+    for name in eyes:
+        if name.endswith(".weight"):
+            part = name.rpartition(".")[0]
+            side = {"stem": STEM}.get(part, 1 if part.endswith("short") else 3)
+            weight = tensors[name].reshape(len(tensors[name]), -1, side, side)
+            eyes[name] = np.ascontiguousarray(
+                weight.transpose(2, 3, 1, 0).reshape(-1, len(weight))
+            )
+    return eyes
+
+
 @on_one_thread
-def see(tensors: Mapping[str, Array], pictures: Array) -> Array:
+def see(eyes: Mapping[str, Array], pictures: Array) -> Array:
     """Look at pictures.
 
     Args:
-        tensors: The network's weights, as ``sight_shapes`` names them.
+        eyes: The network's weights, see `lay_out`.
         pictures: Ink, (n, SIZE, SIZE).
 
     Returns:
@@ -125,22 +147,22 @@ def see(tensors: Mapping[str, Array], pictures: Array) -> Array:
     seen = []
     for first in range(0, len(pictures), ROWS):
         x = pictures[first : first + ROWS, :, :, None]  # (n, y, x, channels)
-        x = np.maximum(_convolve(tensors, "stem", x, 2), 0.0)
+        x = np.maximum(_convolve(eyes, "stem", x, 2), 0.0)
         for i, (inner, outer) in enumerate(pairwise(STAGES)):
             stride = 1 if inner == outer else 2
-            y = np.maximum(_convolve(tensors, f"stages.{i}.first", x, stride), 0.0)
-            y = _convolve(tensors, f"stages.{i}.second", y)
-            x = np.maximum(y + _convolve(tensors, f"stages.{i}.short", x, stride), 0.0)
+            y = np.maximum(_convolve(eyes, f"stages.{i}.first", x, stride), 0.0)
+            y = _convolve(eyes, f"stages.{i}.second", y)
+            x = np.maximum(y + _convolve(eyes, f"stages.{i}.short", x, stride), 0.0)
         seen.append(x)
     return np.concatenate(seen)
 
 
-def _convolve(tensors: Mapping[str, Array], name: str, x: Array, stride: int = 1) -> Array:
+def _convolve(eyes: Mapping[str, Array], name: str, x: Array, stride: int = 1) -> Array:
     """Convolve (n, y, x, channels); beyond the picture's edge is white paper."""
-    weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
-    width = math.isqrt(weight.shape[1] // x.shape[3])
+    weight, bias = eyes[f"{name}.weight"], eyes[f"{name}.bias"]
+    width = math.isqrt(len(weight) // x.shape[3])
     side = width // 2
     x = np.pad(x, ((0, 0), (side, side), (side, side), (0, 0)))
     windows = sliding_window_view(x, (width, width), axis=(1, 2))[:, ::stride, ::stride]
-    rows = windows.reshape(-1, width * width * x.shape[3])
-    return (rows @ weight.T + bias).reshape(*windows.shape[:3], -1)
+    rows = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, len(weight))
+    return (rows @ weight + bias).reshape(*windows.shape[:3], -1)
