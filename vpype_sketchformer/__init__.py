@@ -35,5 +35,7 @@ CALM_STRUCTURE_TEMPERATURE = 0.5
 CALM_TRIES = 4
 #: How different others like a drawing are from it, see ``Encoder.vary``.
 DEFAULT_AMOUNT = 0.5
-#: How much to insist on the class, on the way from one to another.
-CALM_GUIDANCE = 1.0
+#: How much to insist on class and code.
+CALM_GUIDANCE = 2.0
+#: The same on the way from one to another.
+MORPH_GUIDANCE = 1.0

@@ -29,6 +29,7 @@ from vpype_sketchformer import (
     CALM_TEMPERATURE,
     CALM_TRIES,
     DEFAULT_AMOUNT,
+    MORPH_GUIDANCE,
 )
 from vpype_sketchformer.model import varying
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError
@@ -142,7 +143,9 @@ def vary(
     for index, seed in zip(tqdm(sources, desc="variations", disable=None), seeds, strict=True):
         drawing = dataset.drawing(int(index))
         seen = varying.see(checkpoint, drawing.strokes, drawing.label)
-        sketches += varying.vary(checkpoint, seen, amount, seed.spawn(count), **CALM)
+        sketches += varying.vary(
+            checkpoint, seen, amount, seed.spawn(count), guidance=CALM_GUIDANCE, **CALM
+        )
         labels += [drawing.label] * count
     return sketches, labels
 
@@ -222,7 +225,7 @@ def between(
         first, last = (dataset.drawing(int(index)) for index in pair)
         a, b = (varying.see(checkpoint, d.strokes, d.label) for d in (first, last))
         seed = np.random.SeedSequence(int(pair[0]))
-        steps = varying.morph(checkpoint, (a, b), STEPS, seed, guidance=CALM_GUIDANCE, **CALM)
+        steps = varying.morph(checkpoint, (a, b), STEPS, seed, guidance=MORPH_GUIDANCE, **CALM)
         way = [Sketch(tuple(first.strokes)), *steps, Sketch(tuple(last.strokes))]
         labels = [first.label] * len(way)
         seen = see(pack(way, labels, dataset.classes), np.arange(len(way)), judges)

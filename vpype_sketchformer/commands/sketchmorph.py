@@ -15,10 +15,10 @@ import vpype as vp
 import vpype_cli
 
 from vpype_sketchformer import (
-    CALM_GUIDANCE,
     CALM_STRUCTURE_TEMPERATURE,
     CALM_TEMPERATURE,
     CALM_TRIES,
+    MORPH_GUIDANCE,
 )
 from vpype_sketchformer.commands.support import options
 from vpype_sketchformer.commands.support.command import Call, processor
@@ -104,7 +104,7 @@ def _check(call: Call[SeeingMemory]) -> None:
 @options.temperature_of(CALM_TEMPERATURE)
 @options.structure_temperature_of(CALM_STRUCTURE_TEMPERATURE)
 @options.pen_temperature
-@options.guidance_of(CALM_GUIDANCE)
+@options.guidance_of(MORPH_GUIDANCE)
 @options.tries_of(
     CALM_TRIES, "Draw what lies on the way K times, and go where the steps are short and even"
 )

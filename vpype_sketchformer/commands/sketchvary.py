@@ -13,6 +13,7 @@ import vpype as vp
 import vpype_cli
 
 from vpype_sketchformer import (
+    CALM_GUIDANCE,
     CALM_STRUCTURE_TEMPERATURE,
     CALM_TEMPERATURE,
     CALM_TRIES,
@@ -77,7 +78,7 @@ def _check(call: Call[SeeingMemory]) -> None:
 @options.temperature_of(CALM_TEMPERATURE)
 @options.structure_temperature_of(CALM_STRUCTURE_TEMPERATURE)
 @options.pen_temperature
-@options.guidance
+@options.guidance_of(CALM_GUIDANCE)
 @options.tries_of(
     CALM_TRIES,
     "Draw each variation K times, and keep the one that comes out as it was meant to be: of "

@@ -22,7 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer import CALM_STRUCTURE_TEMPERATURE, CALM_TEMPERATURE, DEFAULT_AMOUNT
+from vpype_sketchformer import (
+    CALM_GUIDANCE,
+    CALM_STRUCTURE_TEMPERATURE,
+    CALM_TEMPERATURE,
+    DEFAULT_AMOUNT,
+)
 from vpype_sketchformer.model import sight
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, bundled, load
 from vpype_sketchformer.model.choosing import further
@@ -209,6 +214,7 @@ def alike(
         tries=HASTY,
         temperature=CALM_TEMPERATURE,
         structure_temperature=CALM_STRUCTURE_TEMPERATURE,
+        guidance=CALM_GUIDANCE,
         one_line=one_line,
     )
     return seen, sketches
