@@ -7,9 +7,10 @@ likelihood: negative log-likelihood in nats per real point, dequantised, in pixe
 0-255 frame, the class told: over all points, as the mean of all classes, of the 40 largest,
 and of the five worst. For a run of the baseline, give its state.pt.
 
-samples: sketches of each class beside as many real drawings: the share that ends by itself at
-the first try ("ended"), and with those that were drawn again ("redrawn"); judged by the
-networks of training.judge: how often they name the class (beside it the same for real
+samples: sketches of each class beside as many real drawings, as `sketchgen` draws, which draws
+again what the recogniser does not name, and the first that comes ("tries 1"): the share that
+ends by itself ("ended"), and with those that were drawn again for that ("redrawn"); judged by
+the networks of training.judge: how often they name the class (beside it the same for real
 drawings: the ceiling); Fréchet and kernel distance of what each judge sees, precision, density
 (as precision, but not deceived by one stray drawing; about 1) and recall; the spread within a
 class, real = 1, of what the raster judge sees ("variety") and of blurred pictures of 16 x 16
@@ -381,7 +382,8 @@ def raster_judge(folder: Path, dataset: Dataset) -> judge.Judge | None:
     "asked",
     type=ConditionType(),
     multiple=True,
-    help="How samples are drawn; may be repeated (default: as sketchgen draws).",
+    help="How samples are drawn; may be repeated (default: as sketchgen draws, and the first "
+    "that comes).",
 )
 @click.option(
     "--frontier",
@@ -479,16 +481,16 @@ def main(
         results["likelihood"] = show_likelihood(
             model, network, dataset, split, checkpoint.config.context
         )
-    asked = asked or tuple(conditions.FRONTIER if picture else conditions.CURVE)
+    ways = asked or tuple(conditions.FRONTIER if picture else conditions.CURVE)
     if "samples" in parts:
-        results["samples"] = show_samples(checkpoint, dataset, judges, plan, asked)
+        results["samples"] = show_samples(checkpoint, dataset, judges, plan, ways)
     if picture:
-        rows = [results["samples"][conditions.title(c)]["mean"] for c in asked]
+        rows = [results["samples"][conditions.title(c)]["mean"] for c in ways]
         real = results["samples"]["real"]["mean"]
-        frontier.draw(asked, rows, real, f"{checkpoint.name}, {split} drawings", picture)
+        frontier.draw(ways, rows, real, f"{checkpoint.name}, {split} drawings", picture)
     if "copying" in parts:
         results["copying"] = show_copying(
-            checkpoint, dataset, raster_judge(folder, dataset), plan, asked, sheet
+            checkpoint, dataset, raster_judge(folder, dataset), plan, asked or ways[:1], sheet
         )
     if "completion" in parts:
         results["completion"] = show_completion(checkpoint, dataset, judges, split, completed)

@@ -4,17 +4,28 @@ Two of them, since a generator can fool one: the raster judge sees the picture, 
 the sequence judge follows the pen. Both are small enough for a CPU and lie in
 ``training/judges``, so that everybody measures with the same ones.
 
+A judge learns in rounds, at the end of each of which the learning rate is zero, until another
+round makes it better by less than half a point of a hundred on validation drawings: then it
+has stopped getting better. Stopped with Ctrl-C, the same command goes on from there. How often
+it is right on validation drawings after each round, and on all test drawings in the end, is
+part of its file.
+
 Examples:
-    The judges that evaluation uses, each trained on one core:
+    The judges that evaluation uses, hours of one core each:
 
         python -m training.judge raster data/quickdraw.safetensors
         python -m training.judge sequence data/quickdraw.safetensors
+
+    Further rounds for one that was stopped before:
+
+        python -m training.judge sequence data/quickdraw.safetensors \
+            --from training/judges/sequence.safetensors
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +43,10 @@ from tqdm import tqdm
 from training import FiniteRange, Refusal, help_from
 from training.data import dataset as datasets
 from training.data.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
-from training.data.dataset import Dataset, DatasetError
+from training.data.dataset import SPLITS, Dataset, DatasetError
 from training.model import Batch, Block, norm, rotations
 from training.precision import autocast
-from vpype_sketchformer.files import write_whole
+from vpype_sketchformer.files import replacing, write_whole
 from vpype_sketchformer.model.checkpoint import open_tensors
 from vpype_sketchformer.model.features import FEATURES
 from vpype_sketchformer.model.transformer import ModelConfig
@@ -54,6 +65,12 @@ LONGEST = 256
 #: Classes come in proportion to n ** BALANCE.
 BALANCE = 0.5
 LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.05
+#: The rate of a round that begins with a judge, which a higher one would make forget.
+FURTHER_RATE = LEARNING_RATE / 2
+#: A round that makes a judge right this much more often is followed by another.
+GAIN = 0.005
+#: Steps after which a round is written down, to go on from.
+KEEP = 100
 
 
 def draw(points: NDArray[np.uint8], pen: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -153,6 +170,8 @@ class SequenceJudge(nn.Module):
 
 
 Judge = RasterJudge | SequenceJudge
+#: How far training has come.
+State = dict[str, Any]
 KINDS: dict[str, type[RasterJudge] | type[SequenceJudge]] = {
     judge.kind: judge for judge in (RasterJudge, SequenceJudge)
 }
@@ -234,24 +253,46 @@ def _training_inputs(
             yield dataset.labels[chosen], torch.from_numpy(np.ascontiguousarray(moved))
 
 
-def fit(judge: Judge, dataset: Dataset, indices: NDArray[np.int64], passes: float) -> None:
-    """Train a judge: AdamW, one cycle of the learning rate (Smith & Topin 2017)."""
-    rng = np.random.default_rng(1)
+def fit(
+    judge: Judge,
+    dataset: Dataset,
+    indices: NDArray[np.int64],
+    passes: float,
+    *,
+    rate: float = LEARNING_RATE,
+    kept: State | None = None,
+    keep: Callable[[State], None] | None = None,
+) -> None:
+    """Train a judge: AdamW, one cycle of the learning rate (Smith & Topin 2017).
+
+    Args:
+        judge: The judge, trained in place.
+        dataset: The drawings.
+        indices: Those to learn from, (n,).
+        passes: Passes over them.
+        rate: The highest learning rate.
+        kept: What ``keep`` was given when training stopped: it goes on from there, with other
+            drawings than it would have seen.
+        keep: Takes how far training has come, every ``KEEP`` steps: the states of the judge,
+            the optimiser and the schedule, by name.
+    """
     size = DRAWINGS
     if isinstance(judge, SequenceJudge):
         size = int(0.95 * POINTS / dataset.lengths[indices].mean())
     steps = max(1, int(passes * len(indices) / size))
-    optimizer = torch.optim.AdamW(
-        judge.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY
-    )
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.15, anneal_strategy="linear"
+        optimizer, rate, total_steps=steps, pct_start=0.15, anneal_strategy="linear"
     )
+    parts = {"judge": judge, "optimizer": optimizer, "schedule": schedule}
+    for name, state in (kept or {}).items():
+        parts[name].load_state_dict(state)
+    first = schedule.last_epoch
+    rng = np.random.default_rng([1, first])
     judge.train()
-    bar = tqdm(range(steps), unit="step", mininterval=5)
-    for _, (labels, batch) in zip(
-        bar, _training_inputs(judge, dataset, indices, rng), strict=False
-    ):
+    bar = tqdm(range(first, steps), initial=first, total=steps, unit="step", mininterval=5)
+    batches = _training_inputs(judge, dataset, indices, rng)
+    for step, (labels, batch) in zip(bar, batches, strict=False):
         with autocast(torch.device("cpu")):
             logits = judge(batch)
         loss = F.cross_entropy(logits.float(), torch.from_numpy(labels), label_smoothing=0.05)
@@ -261,6 +302,8 @@ def fit(judge: Judge, dataset: Dataset, indices: NDArray[np.int64], passes: floa
         optimizer.step()
         schedule.step()
         bar.set_postfix(loss=f"{loss.item():.2f}", refresh=False)
+        if keep and (step + 1) % KEEP == 0:
+            keep({name: part.state_dict() for name, part in parts.items()})
 
 
 def save(judge: Judge, dataset: Dataset, scores: dict[str, Any], path: Path) -> None:
@@ -319,33 +362,83 @@ def load(path: Path, dataset: Dataset) -> Judge:
     help="File to write (default: in training/judges).",
 )
 @click.option(
+    "--from",
+    "begin",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Judge to begin with (default: nothing).",
+)
+@click.option(
     "--passes",
     type=FiniteRange(0, min_open=True),
     default=4.0,
     show_default=True,
-    help="Passes over the drawings.",
+    help="Passes over the drawings in a round.",
 )
-def main(kind: str, data: Path, out: Path | None, passes: float) -> None:
+def main(kind: str, data: Path, out: Path | None, begin: Path | None, passes: float) -> None:
     """Train a judge."""
     try:
         dataset = datasets.load(data)
     except DatasetError as error:
         raise Refusal(str(error)) from error
-    torch.manual_seed(1)
-    judge = KINDS[kind](len(dataset.classes))
-    chosen, held = (
-        part[dataset.lengths[part] <= LONGEST]
-        for part in (dataset.of("train"), dataset.of("test"))
-    )
-    fit(judge, dataset, chosen[dataset.recognized[chosen] != 0], passes)
-    _, logits = look(judge, dataset, held)
-    scores = {f"top {k}": accuracy(logits, dataset.labels[held], k) for k in (1, 5)}
     path = out or JUDGES / f"{kind}.safetensors"
-    save(judge, dataset, {"drawings": len(held), **scores}, path)
-    click.echo(
-        f"{path}: of {len(held):,} held-out drawings, {scores['top 1']:.1%} right, "
-        f"{scores['top 5']:.1%} among the first five (mean of the classes)"
+    chosen, valid, test = (
+        part[dataset.lengths[part] <= LONGEST] for part in map(dataset.of, SPLITS)
     )
+    chosen = chosen[dataset.recognized[chosen] != 0]
+    torch.manual_seed(1)
+    judge = load(begin, dataset) if begin else KINDS[kind](len(dataset.classes))
+    if judge.kind != kind:
+        raise Refusal(f"{begin}: a {judge.kind} judge, no {kind} judge.")
+    state = path.with_suffix(".state.pt")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = [kind, passes, str(begin), dataset.digest]
+
+    def right(part: NDArray[np.int64]) -> dict[str, float]:
+        _, logits = look(judge, dataset, part)
+        return {f"top {k}": accuracy(logits, dataset.labels[part], k) for k in (1, 5)}
+
+    def keep(round_: State) -> None:
+        with replacing(state) as file:
+            torch.save({"told": told, "curve": curve, "round": round_}, file)
+
+    kept = _read_state(state, told) if state.exists() else None
+    curve = kept["curve"] if kept else [right(valid)["top 1"] if begin else 0.0]
+    while True:
+        rate = FURTHER_RATE if curve[-1] else LEARNING_RATE
+        fit(judge, dataset, chosen, passes, rate=rate, kept=kept and kept["round"], keep=keep)
+        kept = None
+        curve.append(right(valid)["top 1"])
+        click.echo(
+            f"{curve[-1]:.1%} of {len(valid):,} validation drawings right after a round of "
+            f"{passes:g} passes ({curve[-2]:.1%} before)"
+        )
+        if curve[-1] > curve[-2]:
+            scores = right(test)
+            learnt = {"passes": passes, "curve": curve}
+            save(judge, dataset, {"drawings": len(test), **scores, **learnt}, path)
+            click.echo(
+                f"{path}: of {len(test):,} test drawings, {scores['top 1']:.1%} right, "
+                f"{scores['top 5']:.1%} among the first five (mean of the classes)"
+            )
+        if curve[-1] < curve[-2] + GAIN:
+            break
+    state.unlink(missing_ok=True)
+
+
+def _read_state(path: Path, told: list[Any]) -> State:
+    """Read how far a training has come.
+
+    Raises:
+        Refusal: The file is damaged, or of a training that was told something else.
+    """
+    try:
+        kept: State = torch.load(path, weights_only=True)
+        same = kept["told"] == told
+    except Exception as error:  # a damaged file makes torch raise whatever it likes
+        raise Refusal(f"{path}: cannot be read as the state of a training.") from error
+    if not same:
+        raise Refusal(f"{path}: of another training; remove it to begin anew.")
+    return kept
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,24 @@ from training.data import dataset as datasets
 from training.data.dataset import Drawing
 from training.encoder import Autoencoder, tensors_of
 from training.evaluate import main as evaluate
-from training.evaluation import codes, copies, linework, metrics, samples
+from training.evaluation import (
+    codes,
+    completions,
+    conditions,
+    copies,
+    linework,
+    metrics,
+    samples,
+)
 from training.evaluation.likelihood import likelihood
+from training.export import from_checkpoint, to_checkpoint, with_encoder
 from training.export import main as export
-from training.export import to_checkpoint, with_encoder
 from training.model import Sketchformer
 from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.model import varying
-from vpype_sketchformer.model.checkpoint import load, save
+from vpype_sketchformer.model.checkpoint import Checkpoint, find, load, save
 from vpype_sketchformer.model.transformer import ModelConfig
-from vpype_sketchformer.sketch import END, Sketch
+from vpype_sketchformer.sketch import DRAW, END, Sketch
 
 RNG = np.random.default_rng(5)
 
@@ -45,12 +54,30 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind in judge.KINDS:
         path = out / f"{kind}.safetensors"
         words = [kind, str(data), "-o", str(path), "--passes", "60"]
-        result = CliRunner().invoke(judge.main, words)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(judge, "GAIN", 1.0)  # one round
+            result = CliRunner().invoke(judge.main, words)
         assert result.exit_code == 0, result.output
-        assert float(result.output.split("drawings, ")[1].split("%")[0]) > 60
+        assert float(result.output.split("test drawings, ")[1].split("%")[0]) > 60
     model = Sketchformer(ModelConfig(32, 2, 1, 128, 4, 16, 256), len(CLASSES), scale=30.0)
     save(to_checkpoint(model, CLASSES, {}), out / "newborn.safetensors")
     return out
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Checkpoint:
+    """The model that ships."""
+    return load(find("quickdraw"))
+
+
+@pytest.fixture(scope="module")
+def begun(data: Path, shipped: Checkpoint) -> list[Drawing]:
+    """Real drawings that the model that ships has not seen."""
+    dataset = datasets.load(data)
+    chosen = [
+        dataset.of("test")[dataset.labels[dataset.of("test")] == c][:4] for c in range(3)
+    ]
+    return [dataset.drawing(int(index)) for index in np.concatenate(chosen)]
 
 
 def measured(*words: str | Path) -> dict[str, Any]:
@@ -81,6 +108,17 @@ def test_samples_of_a_newborn_model_are_told_from_real_drawings(
         assert f"{kind} FID" not in real, "fifteen drawings have none"
     assert real["ink"] < newborn["ink"]
     assert 0 <= newborn["ended"] <= 1
+
+
+def test_the_first_try_stands_beside_what_is_drawn_until_recognised(
+    data: Path, folder: Path
+) -> None:
+    words = ("--part", "samples", "--per-class", "4", "--judges", folder)
+    figures = measured(folder / "newborn.safetensors", data, *words)["samples"]
+    often, first = (
+        figures[f"t {DEFAULT_TEMPERATURE:g}{tries}"] for tries in ("", ", tries 1")
+    )
+    assert first["mean"]["ended"] < often["mean"]["ended"], "what does not end is drawn again"
 
 
 def test_likelihood_says_which_classes_are_worst(data: Path, folder: Path) -> None:
@@ -155,6 +193,48 @@ def test_what_is_drawn_again_exactly_is_nearest_to_its_source(
     checkpoint = with_encoder(load(folder / "newborn.safetensors"), encoder)
     (_, again), (_, real) = codes.redrawn(checkpoint, dataset, judges, sources)
     assert again == real
+
+
+def test_codes_of_the_model_that_ships_tell_something(
+    shipped: Checkpoint, begun: list[Drawing]
+) -> None:
+    """Of real drawings more than of scribbles, which no code has been seen to tell."""
+    gained = {}
+    for name, drawings in (("real", begun), ("scribbles", [scribbled(d) for d in begun])):
+        packed = datasets.pack(drawings, shipped.classes)
+        packed = replace(packed, splits=np.full(len(drawings), datasets.SPLITS.index("test")))
+        told = np.zeros((1, shipped.config.code), np.float32)
+        ((_, figures),) = codes.likelihoods(shipped, packed, "test", told)
+        assert figures["in use"] == 0, "codes that are all alike"
+        gained[name] = figures["gained"]
+    assert gained["real"] > 0.05
+    assert gained["real"] > gained["scribbles"]
+
+
+def test_what_lies_between_two_drawings_is_told_from_scribbles(
+    data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one to the other and back again is even; to stay and then jump is not."""
+    dataset = datasets.load(data)
+    judges = [judge.load(folder / f"{kind}.safetensors", dataset) for kind in judge.KINDS]
+    encoder = tensors_of(Autoencoder(len(CLASSES), 16))
+    checkpoint = with_encoder(load(folder / "newborn.safetensors"), encoder)
+
+    def between(way: Callable[[list[Sketch]], list[Sketch]]) -> dict[str, float]:
+        def morph(_: object, ends: list[varying.Seen], *__: object, **___: object) -> Any:
+            return way([Sketch(tuple(end.strokes)) for end in ends])
+
+        monkeypatch.setattr(varying, "morph", morph)
+        ((_, figures),) = codes.between(checkpoint, dataset, judges, dataset.of("test"))
+        return figures
+
+    def scribbles(ends: list[Sketch]) -> list[Sketch]:
+        return [replace(ends[0], strokes=(RNG.uniform(0, 255, (40, 2)),)) for _ in range(8)]
+
+    there, stays = between(lambda ends: ends[::-1] * 4), between(lambda ends: ends[:1] * 8)
+    assert there["at most"] == pytest.approx(1)
+    assert stays["longest by shortest step"] > 100
+    assert there["an end is seen"] > between(scribbles)["an end is seen"] + 0.2
 
 
 def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) -> None:
@@ -429,6 +509,60 @@ def test_every_figure_tells_bad_drawings_from_good_ones(data: Path, folder: Path
         assert figures["unfinished"][told] > figures["good"][told] + 0.3
     assert figures["scribbles"]["ink"] > figures["good"]["ink"] + 1
     assert figures["narrow"]["aspect"] > figures["good"]["aspect"] + 0.5
+
+
+def small_begun(drawing: Drawing) -> Drawing:
+    """Draw the first half a quarter as large as the other."""
+    points, half = drawing.points.copy(), len(drawing.pen) // 2
+    points[:half] //= 4
+    return replace(drawing, points=points)
+
+
+def test_completion_tells_bad_drawings_from_good_ones(
+    shipped: Checkpoint, begun: list[Drawing]
+) -> None:
+    """For class and size of a beginning, and the likelihood of the rest."""
+    network = from_checkpoint(shipped)
+    sets = {
+        "good": begun,
+        "scribbles": [scribbled(drawing) for drawing in begun],
+        "small begun": [small_begun(drawing) for drawing in begun],
+    }
+    packed = {name: datasets.pack(some, shipped.classes) for name, some in sets.items()}
+    rows = np.arange(len(begun))
+    rests = {
+        name: completions.rest_likelihood(network, some, rows, 0.5)
+        for name, some in packed.items()
+    }
+    true, other = rests["good"]
+    assert other > true + 0.2
+    assert rests["scribbles"][0] > true + 1
+    figures = {
+        name: completions.completion(shipped, some, rows, 0.5) for name, some in packed.items()
+    }
+    good = figures["good"]
+    for told in ("class top 1", "class top 5"):
+        assert figures["scribbles"][told] < good[told] - 0.2
+    assert figures["small begun"]["size factor"] > good["size factor"] + 0.5
+    assert good["size factor"] < 1.5
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_who_never_ends_is_told_from_who_does(
+    ends: bool, shipped: Checkpoint, begun: list[Drawing]
+) -> None:
+    torch.manual_seed(0)
+    model = Sketchformer(ModelConfig(32, 2, 1, 64, 4, 16, 64), len(shipped.classes), 30.0)
+    with torch.no_grad():
+        model.pen_out.bias.copy_(torch.full((3,), -100.0))
+        model.pen_out.bias[END if ends else DRAW] = 100.0
+    checkpoint = to_checkpoint(model, shipped.classes, {})
+    plan = samples.Plan(CLASSES, per_class=2, seeds=1, split="test")
+    for condition in conditions.CURVE:
+        _, ended = samples.draw(checkpoint, condition, plan, 0)
+        assert ended == {"ended": ends, "redrawn": ends}
+    packed = datasets.pack(begun[:2], shipped.classes)
+    assert completions.completion(checkpoint, packed, np.arange(2), 0.5)["ended"] == ends
 
 
 def test_the_worst_classes_are_those_that_nobody_recognises(data: Path, folder: Path) -> None:

@@ -24,8 +24,11 @@ WISHES = tuple(
     if name not in (*_GIVEN, "style")
 )
 
-#: What ``--part samples`` draws at, and what ``--frontier`` does.
-CURVE: Sequence[Condition] = [{"temperature": DEFAULT_TEMPERATURE}]
+#: ``--part samples`` draws as `sketchgen` does, and the first that comes; ``--frontier`` so.
+CURVE: Sequence[Condition] = [
+    {"temperature": DEFAULT_TEMPERATURE},
+    {"temperature": DEFAULT_TEMPERATURE, "tries": 1},
+]
 FRONTIER: Sequence[Condition] = [
     *({"temperature": t} for t in (0.2, DEFAULT_TEMPERATURE, 0.8)),
     *(

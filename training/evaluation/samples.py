@@ -145,8 +145,8 @@ def draw(
     """Draw as `sketchgen` does, as many of each class.
 
     Returns:
-        The drawings, and the shares that ended by themselves: at the first try, and with those
-        that were drawn again.
+        The drawings, and the shares that ended by themselves, and that did with those drawn
+        again because they had not.
     """
     labels = [name for name in plan.classes for _ in range(plan.per_class)]
     seeds = np.random.SeedSequence(seed).spawn(len(labels))

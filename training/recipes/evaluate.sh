@@ -4,9 +4,10 @@
 set -euo pipefail
 data=data/quickdraw.safetensors
 
-# The judges in training/judges.
+# The judges, trained until they stop getting better. (Those in training/judges as they are had one
+# round each: the raster judge of four passes, the sequence judge of one.)
 python -m training.judge raster $data
-python -m training.judge sequence $data --passes 1
+python -m training.judge sequence $data
 
 # The model that ships: likelihood, samples, copies, completion.
 python -m training.evaluate quickdraw $data --split test --seeds 3 --pairs runs/pairs.svg
