@@ -55,6 +55,8 @@ SIDES = (1.0, 1.09, 1.18, 1.43, 1.82, 2.38, 3.13, 4.55, 7.14)
 WEIGHTS = (0.51, 3.07, -1.32, -0.27)
 #: A drawing that is to grow no more than this grows inside only.
 FINISHED = 1.04
+#: How large one is to be that nothing was added to, though somebody told what it shows.
+GROWN = 1.3
 #: Growth below which the recogniser expects none in particular, in longer sides.
 LEAST_GROWTH = 0.02
 #: The model's context is shared between the beginning and the rest.
@@ -183,14 +185,19 @@ def complete(
     thinned, progressed = False, 0
     # What each drawing may still be: a class that nothing is missing of is no answer.
     left = dict.fromkeys(range(len(seeds)), answers(ranking)[:MOST_CLASSES])
-    for _ in range(1 if label else MOST_ANSWERS):
+    # Who tells a class wants something added: where nothing is, the drawing is to grow.
+    may_grow = label is not None and extent is None
+    for attempt in range(MOST_ANSWERS if label is None else 1 + may_grow):
+        if may_grow and attempt:
+            extent = GROWN * bounds(strokes)[1]
         labels = {i: label or pick(left[i], i) for i in left}
         for name in dict.fromkeys(labels.values()):
             rows = [i for i in left if labels[i] == name]
             sure = label or shares[name] >= SURE
             growth = expect_growth(strokes, name if sure else None)
             index = checkpoint.classes.index(name)
-            placement = _place_for(network, index, strokes, growth, extent, room)
+            told = label is not None
+            placement = _place_for(network, index, strokes, growth, extent, room, told=told)
             extents[name] = FRAME / placement.scale
             ordered = list(strokes)
             if not (join or one_line):
@@ -217,7 +224,7 @@ def complete(
         left = {
             i: tuple(guess for guess in others if guess[0] != labels[i])
             for i, others in left.items()
-            if not sketches[i].strokes and len(others) > 1
+            if not sketches[i].strokes and (may_grow or len(others) > 1)
         }
         progress(len(sketches) - len(left) - progressed)
         progressed = len(sketches) - len(left)
@@ -333,11 +340,13 @@ def _place_for(
     growth: Growth,
     extent: float | None,
     room: tuple[float, float, float, float] | None,
+    *,
+    told: bool,
 ) -> Placement:
     """Choose the likeliest placement of the size that is expected for a class."""
     if extent is None:
         densities = side_densities(network, label, strokes, room)
-        grown = Growth(expected_side(densities, growth.side), 0.0, 0.0)
+        grown = Growth(expected_side(densities, growth.side, told=told), 0.0, 0.0)
         extent = FRAME / place(strokes, grown, None, room).scale
     _, size = bounds(strokes)
     candidates = [
@@ -381,7 +390,7 @@ def _coarse(network: Transformer, strokes: Sequence[Stroke]) -> list[Stroke]:
     return simplify(strokes, SIMPLIFICATION * size / FRAME, limit)[0]
 
 
-def expected_side(densities: NDArray[np.float64], said: float) -> float:
+def expected_side(densities: NDArray[np.float64], said: float, *, told: bool = False) -> float:
     """Expect how large a finished drawing is, in longer sides of its beginning.
 
     The mean of the logarithm under a posterior of ``SIDES``, whose ``WEIGHTS`` were fitted to
@@ -392,6 +401,7 @@ def expected_side(densities: NDArray[np.float64], said: float) -> float:
     Args:
         densities: The log-density of the beginning at each of ``SIDES``.
         said: The side that the recogniser expects.
+        told: Whether somebody told what the drawing is to be: then it is hardly finished.
     """
     sides = np.log(SIDES)
     features = [densities, sides, sides == 0, np.abs(sides - np.log(said))]
@@ -400,7 +410,7 @@ def expected_side(densities: NDArray[np.float64], said: float) -> float:
     # Rounded, so that the same beginning in another place or unit grows alike.
     side = round(float(np.exp(weights @ sides / weights.sum())), 2)
     agreed = said <= 1 + LEAST_GROWTH and densities.argmax() == 0
-    return 1.0 if agreed or side <= FINISHED else side
+    return 1.0 if (agreed and not told) or side <= FINISHED else side
 
 
 def clean(strokes: Sequence[Stroke]) -> list[Stroke]:
