@@ -702,15 +702,21 @@ def test_one_unbroken_line(address: str) -> None:
 
 
 def test_clean_up(address: str) -> None:
-    """A speck goes, and an end that stops just short of a line is led on to it."""
+    """A speck at a line goes, a dot stays; an end just short of a line is led on to it."""
     client = Client(address)
     tee = [[300.0, 201.5], [300.0, 300.0]]
-    speck = [[350.0, 350.0], [350.5, 350.5]]
-    client.put(s1=stroke([[200.0, 200.0], [400.0, 200.0]]), s2=stroke(tee), s3=stroke(speck))
+    speck, eye = [[350.0, 200.5], [350.5, 200.9]], [[350.0, 350.0], [350.5, 350.5]]
+    client.put(
+        s1=stroke([[200.0, 200.0], [400.0, 200.0]]),
+        s2=stroke(tee),
+        s3=stroke(speck),
+        s4=stroke(eye),
+    )
     client.say({"type": "rework", "drawing": 1, "how": "clean"})
     lines = client.hear("reworked")["strokes"]
-    bar, stem = (shapely.LineString(np.reshape(line, (-1, 2))) for line in lines)
+    bar, stem, dot = (shapely.LineString(np.reshape(line, (-1, 2))) for line in lines)
     assert bar.distance(stem) < 0.1
+    assert dot.distance(shapely.LineString(eye)) < 0.1
     client.say({"type": "rework", "drawing": 1, "how": "burn"})
     assert client.closed() == 1008
 

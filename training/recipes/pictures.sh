@@ -47,8 +47,8 @@ vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 \
     --grid 8 3 color black write "$work/out.svg"
 picture one-line 1400
 
-vpype sketchgen --model oneline -t 0.4 --structure-temperature 0.6 --seed 7 -n 10 grid 5 2 \
-    color black write "$work/out.svg"
+vpype sketchgen --model oneline -t 0.4 --structure-temperature 0.6 --seed 7 -n 10 \
+    grid 5 2 color black write "$work/out.svg"
 picture figures 900
 
 vpype sketchgen --model oneline -t 0.4 --structure-temperature 0.6 --seed 7 -n 5 --layers sketch \
