@@ -292,17 +292,17 @@ def test_cost_beside_the_best_order(
     )
 
 
-@pytest.mark.parametrize("count", [50, 100, 200])
+@pytest.mark.parametrize("count", [50, 200])
 def test_cost_beside_a_bound_of_all_orders(
     benchmark: BenchmarkFixture, judge: Judge, count: int
 ) -> None:
     """Many strokes: beside what no order of them can do with less than."""
-    sets = [strewn(count, seed) for seed in range(9)]
+    sets = [strewn(count, seed) for seed in range(3)]
     ours = benchmark.pedantic(lambda: np.array([cost(s) for s in sets]), rounds=1)
     bound = np.array([2 * least_of_orders(s) for s in sets])
     judge(
         f"cost of {count} strewn strokes, over a lower bound of all orders",
         ours.sum() / bound.sum(),
         "times",
-        details=f"9 sets; {(ours / bound).max():.3g} times at worst",
+        details=f"3 sets; {(ours / bound).max():.3g} times at worst",
     )
