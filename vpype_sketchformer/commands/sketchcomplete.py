@@ -155,7 +155,8 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     they were drawn. They are left as they are; what the model adds goes to a new layer, in
     the same place and scale, so that another pen can draw it. What the drawing shows and how
     large it is going to be are guessed, unless `--class` and `--extent` tell. The guess is
-    printed. A drawing that looks finished may get nothing added.
+    printed. A drawing that looks finished may get nothing added, less often where you tell
+    its class.
 
     Where the class is guessed, several variants are drawn as what the drawing may be, in
     proportion to how likely that is, the first as the likeliest; what is added for each class

@@ -186,8 +186,9 @@ def complete(
     # What each drawing may still be: a class that nothing is missing of is no answer.
     left = dict.fromkeys(range(len(seeds)), answers(ranking)[:MOST_CLASSES])
     # Who tells a class wants something added: where nothing is, the drawing is to grow.
-    may_grow = label is not None and extent is None
-    for attempt in range(MOST_ANSWERS if label is None else 1 + may_grow):
+    told = label is not None
+    may_grow = told and extent is None
+    for attempt in range(1 + may_grow if told else MOST_ANSWERS):
         if may_grow and attempt:
             extent = GROWN * bounds(strokes)[1]
         labels = {i: label or pick(left[i], i) for i in left}
@@ -196,7 +197,6 @@ def complete(
             sure = label or shares[name] >= SURE
             growth = expect_growth(strokes, name if sure else None)
             index = checkpoint.classes.index(name)
-            told = label is not None
             placement = _place_for(network, index, strokes, growth, extent, room, told=told)
             extents[name] = FRAME / placement.scale
             ordered = list(strokes)
