@@ -45,6 +45,7 @@ from training.data import dataset as datasets
 from training.data.batches import PLAIN, Augmentation, cut_batches, epoch_order, make_batch
 from training.data.dataset import SPLITS, Dataset, DatasetError
 from training.model import Batch, Block, norm, rotations
+from training.muon import Muon
 from training.precision import autocast
 from vpype_sketchformer.files import replacing, write_whole
 from vpype_sketchformer.model.checkpoint import open_tensors
@@ -64,9 +65,12 @@ DRAWINGS, POINTS = 128, 4096
 LONGEST = 256
 #: Classes come in proportion to n ** BALANCE.
 BALANCE = 0.5
-LEARNING_RATE, WEIGHT_DECAY = 3e-3, 0.05
-#: The rate of a round that begins with a judge, which a higher one would make forget.
-FURTHER_RATE = LEARNING_RATE / 2
+#: Where what Muon learns is, matrices and kernels; AdamW learns the rest.
+INSIDE = ("blocks.", "stages.")
+#: The highest rates of both.
+MUON_RATE, LEARNING_RATE, WEIGHT_DECAY = 0.04, 1e-2, 0.05
+#: Share of them in a round that begins with a judge, which higher ones would make forget.
+FURTHER = 0.5
 #: A round that makes a judge right this much more often is followed by another.
 GAIN = 0.005
 #: Steps after which a round is written down, to go on from.
@@ -151,7 +155,7 @@ class SequenceJudge(nn.Module):
         self.point = nn.Linear(FEATURES, self.shape.width, bias=False)
         self.pen = nn.Embedding(3, self.shape.width)
         self.blocks = nn.ModuleList(
-            Block(self.shape, dropout=0.1) for _ in range(self.shape.layers)
+            Block(self.shape, dropout=0.0) for _ in range(self.shape.layers)
         )
         self.answer = nn.Linear(self.shape.width, classes)
 
@@ -170,8 +174,8 @@ class SequenceJudge(nn.Module):
 
 
 Judge = RasterJudge | SequenceJudge
-#: How far training has come.
-State = dict[str, Any]
+#: How far a round has come.
+State = list[dict[str, Any]]
 KINDS: dict[str, type[RasterJudge] | type[SequenceJudge]] = {
     judge.kind: judge for judge in (RasterJudge, SequenceJudge)
 }
@@ -259,35 +263,32 @@ def fit(
     indices: NDArray[np.int64],
     passes: float,
     *,
-    rate: float = LEARNING_RATE,
+    share: float = 1.0,
     kept: State | None = None,
     keep: Callable[[State], None] | None = None,
 ) -> None:
-    """Train a judge: AdamW, one cycle of the learning rate (Smith & Topin 2017).
+    """Train a judge: Muon and AdamW, one cycle of the rates (Smith & Topin 2017).
 
     Args:
         judge: The judge, trained in place.
         dataset: The drawings.
         indices: Those to learn from, (n,).
         passes: Passes over them.
-        rate: The highest learning rate.
+        share: Share of the highest rates that the cycle goes up to.
         kept: What ``keep`` was given when training stopped: it goes on from there, with other
             drawings than it would have seen.
         keep: Takes how far training has come, every ``KEEP`` steps: the states of the judge,
-            the optimiser and the schedule, by name.
+            the optimisers and their schedules.
     """
     size = DRAWINGS
     if isinstance(judge, SequenceJudge):
         size = int(0.95 * POINTS / dataset.lengths[indices].mean())
     steps = max(1, int(passes * len(indices) / size))
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=rate, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=steps, pct_start=0.15, anneal_strategy="linear"
-    )
-    parts = {"judge": judge, "optimizer": optimizer, "schedule": schedule}
-    for name, state in (kept or {}).items():
-        parts[name].load_state_dict(state)
-    first = schedule.last_epoch
+    optimizers, schedules = _cycle(judge, steps, share)
+    parts: tuple[Any, ...] = (judge, *optimizers, *schedules)
+    for part, state in zip(parts, kept or [], strict=bool(kept)):
+        part.load_state_dict(state)
+    first = schedules[0].last_epoch
     rng = np.random.default_rng([1, first])
     judge.train()
     bar = tqdm(range(first, steps), initial=first, total=steps, unit="step", mininterval=5)
@@ -296,14 +297,44 @@ def fit(
         with autocast(torch.device("cpu")):
             logits = judge(batch)
         loss = F.cross_entropy(logits.float(), torch.from_numpy(labels), label_smoothing=0.05)
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(judge.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
+        for optimizer in optimizers:
+            optimizer.step()
+        for schedule in schedules:
+            schedule.step()
         bar.set_postfix(loss=f"{loss.item():.2f}", refresh=False)
         if keep and (step + 1) % KEEP == 0:
-            keep({name: part.state_dict() for name, part in parts.items()})
+            keep([part.state_dict() for part in parts])
+
+
+def _cycle(
+    judge: Judge, steps: int, share: float
+) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.OneCycleLR]]:
+    """Make the optimisers of a round, and the schedules of their rates."""
+    inside: list[nn.Parameter] = []
+    outside: list[nn.Parameter] = []
+    for name, parameter in judge.named_parameters():
+        chosen = name.startswith(INSIDE) and parameter.ndim > 1
+        (inside if chosen else outside).append(parameter)
+    optimizers = [
+        Muon(inside, share * MUON_RATE, WEIGHT_DECAY),
+        torch.optim.AdamW(outside, share * LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+    ]
+    schedules = [
+        torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            optimizer.defaults["lr"],
+            total_steps=steps,
+            pct_start=0.15,
+            anneal_strategy="linear",
+            cycle_momentum=False,
+        )
+        for optimizer in optimizers
+    ]
+    return optimizers, schedules
 
 
 def save(judge: Judge, dataset: Dataset, scores: dict[str, Any], path: Path) -> None:
@@ -404,8 +435,9 @@ def main(kind: str, data: Path, out: Path | None, begin: Path | None, passes: fl
     kept = _read_state(state, told) if state.exists() else None
     curve = kept["curve"] if kept else [right(valid)["top 1"] if begin else 0.0]
     while True:
-        rate = FURTHER_RATE if curve[-1] else LEARNING_RATE
-        fit(judge, dataset, chosen, passes, rate=rate, kept=kept and kept["round"], keep=keep)
+        share = FURTHER if curve[-1] else 1.0
+        begun = kept["round"] if kept else None
+        fit(judge, dataset, chosen, passes, share=share, kept=begun, keep=keep)
         kept = None
         curve.append(right(valid)["top 1"])
         click.echo(
@@ -425,14 +457,14 @@ def main(kind: str, data: Path, out: Path | None, begin: Path | None, passes: fl
     state.unlink(missing_ok=True)
 
 
-def _read_state(path: Path, told: list[Any]) -> State:
+def _read_state(path: Path, told: list[Any]) -> dict[str, Any]:
     """Read how far a training has come.
 
     Raises:
         Refusal: The file is damaged, or of a training that was told something else.
     """
     try:
-        kept: State = torch.load(path, weights_only=True)
+        kept: dict[str, Any] = torch.load(path, weights_only=True)
         same = kept["told"] == told
     except Exception as error:  # a damaged file makes torch raise whatever it likes
         raise Refusal(f"{path}: cannot be read as the state of a training.") from error

@@ -37,13 +37,14 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised, with decoupled weight decay; for matrices."""
+    """Momentum, orthogonalised, with decoupled weight decay; for matrices and kernels."""
 
     def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float) -> None:
         """Initialise.
 
         Args:
-            params: Matrices, each (n, m).
+            params: Matrices, each (n, m), and kernels, (n, k, height, width), which are taken
+                for matrices of m = k × height × width.
             lr: Learning rate; tall matrices take steps larger by the root of n / m.
             weight_decay: Share of the weights, times ``lr``, that each step takes away.
         """
@@ -55,13 +56,16 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = {}
             for matrix in group["params"]:
-                alike.setdefault(matrix.shape, []).append(matrix)
+                alike.setdefault(matrix.flatten(1).shape, []).append(matrix)
             for shape, matrices in alike.items():
-                updates = orthogonalise(torch.stack([self._wanted(m) for m in matrices]))
+                wanted = [self._wanted(matrix).flatten(1) for matrix in matrices]
+                updates = orthogonalise(torch.stack(wanted))
                 factor = max(1.0, shape[0] / shape[1]) ** 0.5
                 for matrix, update in zip(matrices, updates, strict=True):
                     matrix.mul_(1.0 - group["lr"] * group["weight_decay"])
-                    matrix.add_(update.to(matrix.dtype), alpha=-group["lr"] * factor)
+                    matrix.add_(
+                        update.to(matrix.dtype).view_as(matrix), alpha=-group["lr"] * factor
+                    )
 
     def _wanted(self, matrix: Tensor) -> Tensor:
         """Add a matrix's gradient to its momentum; returns where the two point."""
