@@ -32,6 +32,9 @@ TURNED = 2000
 #: places. Where there are more than so many in all, that helps little.
 SHAKES, SHAKES_EACH, SHAKEN, FEW = 1500, 20, 50, 1000
 
+#: A way may be longer by so much of a link, on the average and at first, to be gone on from.
+HEAT = 0.1
+
 #: What two lengths must differ by, over the extent of the lines, for one to be shorter.
 SLACK = 1e-9
 
@@ -176,28 +179,44 @@ class _Way:
         """Let lines that follow each other change places, and keep that where it helps.
 
         What follows from a change is improved first (iterated local search, Martin, Otto &
-        Felten 1991).
+        Felten 1991); at first a way that is a little longer is kept as well now and then: a
+        shorter one may lie behind it. The shortest is what comes out.
         """
         lines = len(self.order) // 2
         generator = np.random.default_rng(0)
         shakes = min(SHAKES, SHAKES_EACH * lines) if 4 < lines <= FEW else 0
+        mean = self._around(*range(0, len(self.order), 2)) / lines
+        longer, least, best = 0.0, 0.0, list(self.order)
         for i in range(shakes):
             self.before.clear()
-            count = min(lines - 1, SHAKEN)
-            first = int(generator.integers(lines - count + 1))
-            a, b, c = (
-                2 * (first + int(k)) for k in np.sort(generator.permutation(count + 1)[:3])
-            )
-            ends = self.order[a:c]
-            touched = [self.order[k % len(self.order)] for k in (a - 1, a, b - 1, b, c - 1, c)]
-            old = self._around(a, b, c)
-            self._lay(a, ends[b - a :] + ends[: b - a])
-            lost = self._around(a, a + c - b, c) - old
-            near = [end for end in touched if end < self.nowhere]
-            if self.improve(near, lambda share: None) <= lost:
+            change = self._swap(generator)
+            if change < HEAT * mean * (1 - i / shakes) * generator.exponential():
+                longer += change
+            else:
                 self._undo()
+            if longer < least - self.slack:
+                least, best = longer, list(self.order)
             if i % 64 == 0:
                 advance(i / shakes)
+        self._lay(0, best)
+
+    def _swap(self, generator: np.random.Generator) -> float:
+        """Let two runs of lines change places, and improve what follows from that.
+
+        Returns:
+            By how much the way is longer.
+        """
+        lines, size = len(self.order) // 2, len(self.order)
+        count = min(lines - 1, SHAKEN)
+        first = int(generator.integers(lines - count + 1))
+        a, b, c = (2 * (first + int(k)) for k in np.sort(generator.permutation(count + 1)[:3]))
+        ends = self.order[a:c]
+        touched = [self.order[k % size] for k in (a - 1, a, b - 1, b, c - 1, c)]
+        old = self._around(a, b, c)
+        self._lay(a, ends[b - a :] + ends[: b - a])
+        lost = self._around(a, a + c - b, c) - old
+        near = [end for end in touched if end < self.nowhere]
+        return lost - self.improve(near, lambda share: None)
 
     def _around(self, *places: int) -> float:
         """Return the length of the links before some places."""
