@@ -277,11 +277,15 @@ def test_dots_stay_dots() -> None:
     assert inked[2] - inked[0] > 5 * CM or inked[3] - inked[1] > 5 * CM
 
 
-def test_dots_in_layers_of_their_own_keep_their_size() -> None:
-    sheet = execute(
-        "flashsheet -p a4 --no-numbers", in_layers([[np.array([0, 0.2])], drawing(1)])
-    )
+def test_dots_in_layers_of_their_own_keep_their_size(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dot = [np.array([0, 0.2])]
+    sheet = execute("flashsheet -p a4 -s 4cm --no-numbers", in_layers([dot, drawing(1)]))
     assert lengths(sheet)[0] == pytest.approx(0.2)
+    assert "2 designs of 4 cm" in capsys.readouterr().err
+    execute("flashsheet -p a4", in_layers([dot]))
+    assert "1 design on 1 page" in capsys.readouterr().err
 
 
 def test_stippling_belongs_to_the_nearest_drawing() -> None:

@@ -304,6 +304,21 @@ def test_a_spiral_of_dashes_is_drawn_along() -> None:
     assert np.abs(np.diff(path)).sum() <= 1.02 * np.abs(np.diff(spiral)).sum()
 
 
+@pytest.mark.parametrize("options", ["", "--smooth"])
+def test_rings_are_passed_once_where_they_are_near_each_other(options: str) -> None:
+    """Rings in rings, each begun elsewhere, and dotted rows: no bridge is drawn twice."""
+    nested = [arc(0, i * CM, 0.1 * i, 1 + 0.1 * i, 200) for i in range(1, 9)]
+    squares = [
+        [i * z * CM for z in (1 + 1j, -1 + 1j, -1 - 1j, 1 - 1j, 1 + 1j)] for i in (2, 3, 4)
+    ]
+    dotted = [arc((i + 0.2j * (-1) ** i) * CM, MM, 0, 1) for i in range(12)]
+    for strokes, gap in ((nested, CM), (squares, CM), (dotted, 0.9 * CM)):
+        (path,) = draw(strokes, f"{options} -b 10cm")
+        own = sum(np.abs(np.diff(stroke)).sum() for stroke in strokes)
+        white = gap * (len(strokes) - 1)
+        assert np.abs(np.diff(path)).sum() <= own + 1.5 * white
+
+
 def shortest_way(strokes: list[Stroke]) -> float:
     """The least that bridges add if each stroke is drawn once, by trying all orders."""
     best = np.inf
@@ -407,6 +422,17 @@ def test_a_bridge_to_what_lies_behind_turns_in_a_bow() -> None:
     for path, most in ((sharp, 180), (smooth, 35)):
         away = np.abs(path[1:-1, None] - corners).min(axis=1) > 1
         assert most / 4 < turns(path)[away].max() < most
+
+
+def test_the_way_to_a_ring_and_back_is_a_narrow_loop() -> None:
+    """Not a bead between the lines: a fifth of the bridge away from it at most."""
+    strokes: list[Stroke] = [[-10 * CM, 10 * CM], arc((0.2 + 4j) * CM, 2 * CM, 0, 1, 200)]
+    (path,) = draw(strokes, "--smooth -b 5cm")
+    pen = ink(strokes).buffer(MM)
+    white = shapely.difference(ink([path.tolist()]), pen)
+    bridge = shapely.LineString([(0.2 * CM, 0), (0.2 * CM, 2 * CM)])
+    assert white.length > 3 * CM
+    assert shapely.hausdorff_distance(white, shapely.difference(bridge, pen)) < 0.4 * CM
 
 
 def test_the_way_to_a_ring_and_back_does_not_cross_itself() -> None:

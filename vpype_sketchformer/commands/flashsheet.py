@@ -252,7 +252,7 @@ def flashsheet(call: Call[Memory], document: vp.Document) -> vp.Document:
             black = values["apart"] is None or len(set(lids[i].values())) == 1
             document.add(_dressed(lines, shared, name, black), lid, with_metadata=True)
     document.page_size = page
-    _report(pages)
+    _report(entries, pages)
     return document
 
 
@@ -403,13 +403,17 @@ def _dressed(
     return layer
 
 
-def _report(pages: Sequence[Sequence[Spot]]) -> None:
-    """Say what came out."""
-    sizes = [spot.size / CM for spots in pages for spot in spots]
-    least, most = f"{min(sizes):.2g}", f"{max(sizes):.2g}"
+def _report(entries: Sequence[_Entry], pages: Sequence[Sequence[Spot]]) -> None:
+    """Say what came out; dots have no size to speak of."""
+    designs = f"{len(entries)} {'design' if len(entries) == 1 else 'designs'}"
+    sizes = [
+        spot.size / CM for spots in pages for spot in spots if entries[spot.design].design.size
+    ]
+    if sizes:
+        least, most = f"{min(sizes):.2g}", f"{max(sizes):.2g}"
+        designs += f" of {least if least == most else f'{least} to {most}'} cm"
     click.echo(
-        f"flashsheet: {len(sizes)} {'design' if len(sizes) == 1 else 'designs'} of "
-        f"{least if least == most else f'{least} to {most}'} cm on "
+        f"flashsheet: {designs} on "
         + (
             "1 page"
             if len(pages) == 1

@@ -24,6 +24,8 @@ from vpype_sketchformer.oneline.rounding import bezier
 
 #: Lengths of both handles of a bow over that of the bridge: all that are tried.
 HANDLES = np.array(list(product((0.55, 0.35, 0.2, 0.1), repeat=2)))
+#: ... where it is drawn twice: there and back make a narrow loop, not a bead.
+NARROW = HANDLES[(HANDLES <= 0.2).all(axis=1)]
 #: A bow turns so far at most from its bridge's direction: more would be a spike.
 SHARPEST = math.radians(150)
 #: What a bow costs beside its bending, over how often as long as the bridge it is.
@@ -65,12 +67,14 @@ def bow(
         _untwist(graph, trail, headings)
         lines = graph.along(trail)
         here = np.array(trail) >> 1
+        times = np.bincount(here)
         low, high = shapely.total_bounds(graph.lines[here]).reshape(2, 2)
         for i in np.flatnonzero(graph.kinds[here] == BRIDGE).tolist():
             ends = lines[i][[0, -1]]
             middle = shapely.linestrings(ends + MIDDLE * (ends[::-1] - ends))
             crossed = tree.query(middle, predicate="intersects")  # itself among them
-            bows = _curves(ends, *_ways(graph, trail, i, headings))
+            handles = HANDLES if times[here[i]] == 1 else NARROW
+            bows = _curves(ends, handles, *_ways(graph, trail, i, headings))
             for curves, free in ((curves, free) for curves in bows for free in TOUCHING):
                 good = ((curves >= low - margin) & (curves <= high + margin)).all((1, 2))
                 middles = shapely.linestrings(curves[:, free:-free])
@@ -115,17 +119,18 @@ def _side(way: complex, other: complex) -> float:
     return (way.conjugate() * other).imag
 
 
-def _curves(ends: Points, comes: Way, goes: Way) -> Iterator[Points]:
+def _curves(ends: Points, handles: Floats, comes: Way, goes: Way) -> Iterator[Points]:
     """Yield bows between two points, (b, POINTS, 2), those first that are to be preferred.
 
-    They leave and arrive in given directions, then in some that turn half as far.
+    They have the handles (b, 2); they leave and arrive in given directions, then in some that
+    turn half as far.
     """
     way = complex(*(ends[1] - ends[0]))
     length = max(abs(way), np.finfo(float).tiny)
     for leave, arrive in product(_turned(way, comes), _turned(way, goes)):
-        controls = np.tile(ends[[0, 0, 1, 1]], (len(HANDLES), 1, 1))
-        controls[:, 1] += HANDLES[:, :1] * [leave.real, leave.imag]
-        controls[:, 2] -= HANDLES[:, 1:] * [arrive.real, arrive.imag]
+        controls = np.tile(ends[[0, 0, 1, 1]], (len(handles), 1, 1))
+        controls[:, 1] += handles[:, :1] * [leave.real, leave.imag]
+        controls[:, 2] -= handles[:, 1:] * [arrive.real, arrive.imag]
         curves = bezier(controls, POINTS)
         curves[:, [0, -1]] = ends
         steps = np.diff(curves, axis=1).view(np.complex128)[..., 0]

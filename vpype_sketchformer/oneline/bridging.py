@@ -58,6 +58,9 @@ ROUND_AN_END = 17
 #: A line that goes on straight ahead starts at this share of its reach: not in its own ink.
 START = 0.01
 
+#: How often each second ring is turned to its neighbours.
+TURNS = 12
+
 #: What a bridge costs, over its length, by how many of its sides land in the middle of a line:
 #: from its end a line goes on, to its middle the pen must come back.
 LANDING = np.array([1.0, 1.5, 2.0])
@@ -363,8 +366,8 @@ def find_chains(
 ) -> Links:
     """Find bridges from end to end that string the parts of each drawing together.
 
-    A path that passes each part once, in at one of its ends and out at another, goes over
-    nothing again. Parts without two loose ends are left out, all but dots.
+    A path that passes each part once goes over nothing again: a line from one end to the
+    other, a ring once round, in and out at one place, which is where that is shortest.
 
     Args:
         graph: The graph.
@@ -388,35 +391,81 @@ def find_chains(
         )
         done += len(lines)
         line, side = lines[ends >> 1], ends & 1
-        at = np.column_stack([line, side])[1:-1].reshape(-1, 2, 2)  # both sides of each link
-        a, b = at[:, 0], at[:, 1]
-        lengths = np.hypot(*(points[tuple(a.T)] - points[tuple(b.T)]).T)
+        at, piece, place = points[line, side], pieces[line, side], places[line, side]
+        _turn_rings(graph, at, piece, place)
+        both = [of[1:-1].reshape(-1, 2) for of in (piece, place)]
+        lengths = np.hypot(*(at[1:-1:2] - at[2:-1:2]).T)
         near = lengths <= limits.gaps(float(size[whose[lines[0]]]), 0.0, within=False)
-        both = [np.column_stack([of[tuple(a.T)], of[tuple(b.T)]]) for of in (pieces, places)]
         found.append(Links(both[0], both[1], lengths)[near])
     return sum(found[1:], found[0])
 
 
 def _farthest(graph: Graph) -> Indices:
-    """Return the loose ends of each part that are farthest apart, (p, 2, 2): piece and side.
+    """Return where a path enters and leaves each part, (p, 2, 2): piece and side.
 
-    A dot has one end, which is there twice; of other parts without two ends there is nothing.
+    Those are the two nodes with an odd number of pieces; where there are more, the loose ends
+    that are farthest apart, and nothing of parts without two of them. Where no node is odd, as
+    in a ring or a dot, it is one place, which is there twice: the highest.
     """
-    ends = np.argwhere(loose(graph))
+    odd = graph.degrees % 2 == 1
+    part = components(graph.ends, len(graph.nodes))
+    number = np.bincount(part, odd)[part][graph.ends]
+    good = np.where(number > 2, loose(graph), odd[graph.ends] | (number == 0))
+    ends = np.argwhere(good)
+    if not len(ends):
+        return np.zeros((0, 2, 2), np.intp)
     part = graph.parts[ends[:, 0]]
     order = np.argsort(part, kind="stable")
     found = []
     for here in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
         tips = ends[here]
-        if len(tips) == 1 and graph.lengths[tips[0, 0]] == 0:
-            found.append(tips[[0, 0]])
-        elif len(tips) > 1:
-            points = graph.nodes[graph.ends[tips[:, 0], tips[:, 1]]]
-            middle = points.mean(axis=0)
-            one = int(np.argmax(np.hypot(*(points - middle).T)))
-            other = int(np.argmax(np.hypot(*(points - points[one]).T)))
+        points = graph.nodes[graph.ends[tips[:, 0], tips[:, 1]]]
+        if number[tips[0, 0], 0] == 0:
+            found.append(tips[[np.argmin(points[:, 1])] * 2])
+            continue
+        middle = points.mean(axis=0)
+        one = int(np.argmax(np.hypot(*(points - middle).T)))
+        other = int(np.argmax(np.hypot(*(points - points[one]).T)))
+        if one != other:
             found.append(tips[[one, other]])
     return np.array(found, np.intp).reshape(-1, 2, 2)
+
+
+def _turn_rings(graph: Graph, at: Points, piece: Indices, place: Floats) -> None:
+    """Let a path pass rings where the way past them is shortest.
+
+    Args:
+        graph: The graph.
+        at: Where the path enters and leaves each part in turn, (2 p, 2); at one place if that
+            is a ring. Changed, as are ...
+        piece: ... the piece of each place, (2 p,), and ...
+        place: ... how far along that it is, (2 p,).
+    """
+    same = (piece[::2] == piece[1::2]) & (place[::2] == place[1::2])
+    rings = np.flatnonzero(same & (graph.lengths[piece[::2]] > 0))
+    if not len(rings):
+        return
+    order = np.argsort(graph.parts, kind="stable")
+    bounds = np.searchsorted(graph.parts[order], np.arange(graph.parts.max() + 2))
+    parts = graph.parts[piece[2 * rings]].tolist()
+    own = [order[bounds[part] : bounds[part + 1]] for part in parts]
+    lines = np.array([shapely.multilinestrings(graph.lines[pieces]) for pieces in own])
+    last = len(at) // 2 - 1
+    before = np.where(rings > 0, 2 * rings - 1, 2)  # nothing is before the first
+    after = np.where(rings < last, 2 * rings + 2, 2 * last - 1)
+    for turn in range(TURNS):
+        now = rings % 2 == turn % 2
+        first = 2 * rings[now]
+        ways = np.stack([at[before[now]], at[after[now]]], axis=1)
+        nearest = shapely.shortest_line(lines[now], shapely.linestrings(ways))
+        goals = np.stack([at[first], shapely.get_coordinates(nearest)[::2]], axis=1)
+        long = np.hypot(*np.moveaxis(ways[:, None] - goals[:, :, None], -1, 0)).sum(axis=2)
+        at[first] = at[first + 1] = goals[np.arange(len(first)), long.argmin(axis=1)]
+    for first, pieces in zip((2 * rings).tolist(), own, strict=True):
+        point = shapely.points(at[first])
+        nearest = pieces[np.argmin(shapely.distance(graph.lines[pieces], point))]
+        piece[first : first + 2] = nearest
+        place[first : first + 2] = shapely.line_locate_point(graph.lines[nearest], point)
 
 
 def find_landings(graph: Graph, reach: Floats) -> Links:

@@ -143,7 +143,7 @@ def unbroken(
     if shortcut:  # these spare going back from ends that are bridged twice
         bridges = bridging.find_bridges(graph, gaps, drawings, Links.none(), free=False)
     else:
-        bridges = _choose(graph, gaps, drawings, limits, share_of(done, 0.5, 0.3))
+        bridges = _choose(graph, gaps, drawings, limits, smooth, share_of(done, 0.5, 0.3))
     flowing = smooth and not shortcut
     whole, shortcuts, costs = _shortcuts(
         link(graph, bridges, BRIDGE), limits, shortcut or FLOWING * flowing, flowing
@@ -236,7 +236,7 @@ def _retraced(graph: Graph, trail: Sequence[int], lines: Sequence[Points]) -> fl
 
 
 def _choose(
-    graph: Graph, gaps: Gaps, drawings: Indices, limits: Limits, advance: Advance
+    graph: Graph, gaps: Gaps, drawings: Indices, limits: Limits, smooth: bool, advance: Advance
 ) -> Links:
     """Choose the bridges: of two ways to do so, the better one for each drawing.
 
@@ -248,19 +248,23 @@ def _choose(
     if not len(chains) or len(drawings) > MANY:
         return strung
     short = bridging.find_bridges(graph, gaps, drawings, Links.none())
-    costs = np.array([_costs(graph, links, drawings) for links in (short, strung)])
+    costs = np.array([_costs(graph, links, drawings, smooth) for links in (short, strung)])
     whose = [drawings[graph.parts[links.pieces[:, 0]]] for links in (short, strung)]
     better = costs[1] < costs[0] * (1 - SLACK)
     advance(1.0)
     return short[~better[whose[0]]] + strung[better[whose[1]]]
 
 
-def _costs(graph: Graph, bridges: Links, drawings: Indices) -> Floats:
-    """Return what each drawing would get that is not its own: bridges, and ink gone over."""
+def _costs(graph: Graph, bridges: Links, drawings: Indices, smooth: bool) -> Floats:
+    """Return what each drawing would get that is not its own: bridges, and ink gone over.
+
+    When smooth, a bridge that is drawn twice is two lines on white paper.
+    """
     whole = link(graph, bridges, BRIDGE)
     again = postman.repeat(whole.ends, whole.lengths, len(whole.nodes))
     drawing = np.zeros(whole.parts.max() + 1, np.intp)
     drawing[whole.parts[: len(graph.pieces)]] = drawings[graph.parts]
-    added = np.where(whole.kinds == BRIDGE, WHITE, 0.0)
-    added[again] += 1
+    bridge = whole.kinds == BRIDGE
+    added = np.where(bridge, WHITE, 0.0)
+    added[again] += np.where(bridge[again] & smooth, WHITE, 1.0)
     return np.bincount(drawing[whole.parts], added * whole.lengths).astype(np.float64)
