@@ -568,6 +568,17 @@ def test_the_command_line(vpype: CommandLine) -> None:
     assert "oneline: layer 1: 3 strokes before, 1 now" in result.stderr
 
 
+@pytest.mark.parametrize("width", [0, -1, np.nan, np.inf])
+def test_a_pen_that_cannot_be_is_the_usual_one(width: float) -> None:
+    """Widths as other commands and scripts set them."""
+    strokes: list[Stroke] = [[0, 5 * CM], [5.02 * CM, (9 + 3j) * CM], [0.1 * MM, 0.2 * MM]]
+    for options in ("", "--clean", "--smooth"):
+        document = vp.Document(vp.LineCollection(strokes))
+        document.layers[1].set_property(vp.METADATA_FIELD_PEN_WIDTH, width)
+        (path,) = vpype_cli.execute(f"oneline {options}", document).layers[1]
+        assert path.tolist() == draw(strokes, options)[0].tolist()
+
+
 def test_lines_are_cleaned_first_if_wished(capsys: pytest.CaptureFixture[str]) -> None:
     speck, double = [5 * CM + 1j, 5 * CM + 1.2j], [1 * CM + 0.1j * MM, 4 * CM + 0.1j * MM]
     strokes = [[0, 5 * CM], double, [2 * CM + CM * 1j, 2 * CM + 0.2j * MM], speck]

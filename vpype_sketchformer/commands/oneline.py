@@ -81,10 +81,11 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
 
     The pen goes down once and draws all that is there. Ends that nearly touch are joined, and
     parts that lie apart are bridged where that costs least: by short lines, from end to end
-    rather than from the middle of a line. They are straight. Nothing else is added and nothing
-    is taken away, unless you ask for `--clean`: where a drawing cannot be drawn in one go
-    otherwise, the pen goes over lines again, hardly more than it must, rather than across
-    white paper. At crossings it goes straight on where it can.
+    rather than from the middle of a line; a ring is passed once, in and out where that is
+    shortest. They are straight. Nothing else is added and nothing is taken away, unless you
+    ask for `--clean`: where a drawing cannot be drawn in one go otherwise, the pen goes over
+    lines again, hardly more than it must, rather than across white paper. At crossings it goes
+    straight on where it can.
 
     `--smooth` is for what is looked at from near, as a tattoo is: the line that a person would
     draw in one go. It flows from one line into the next by bows, and where it has to come back
@@ -134,7 +135,7 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
     with progress(sum(len(layer) for _, layer in layers)) as advance:
         for lid, layer in layers:
             strokes = [np.column_stack([line.real, line.imag]) for line in layer]
-            pen = layer.property(vp.METADATA_FIELD_PEN_WIDTH) or PEN_WIDTH
+            pen = _pen(layer)
             limits = Limits(values["tolerance"], values["max_bridge"], pen)
             step = part_of(advance, len(layer))
             try:
@@ -154,6 +155,12 @@ def oneline(call: Call[Memory], document: vp.Document) -> vp.Document:
             [path @ [1, 1j] for path in result.paths]
         )
     return document
+
+
+def _pen(layer: vp.LineCollection) -> float:
+    """Return the width of a layer's pen, the usual one where there is none that can be."""
+    width = float(layer.property(vp.METADATA_FIELD_PEN_WIDTH) or 0)
+    return width if 0 < width < math.inf else PEN_WIDTH
 
 
 def _report(lid: int, before: int, result: Unbroken) -> None:
