@@ -129,7 +129,7 @@ def _check(call: Call[_Memory]) -> None:
 @options.guidance_of(COMPLETION_GUIDANCE)
 @options.tries_of(
     COMPLETION_TRIES,
-    "Draw each K times, and keep the one that most looks like its class",
+    "Draw each K times, and keep the one that most looks like its class, of those that fit",
 )
 @click.option(
     "--one-line",
@@ -155,8 +155,8 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     they were drawn. They are left as they are; what the model adds goes to a new layer, in
     the same place and scale, so that another pen can draw it. What the drawing shows and how
     large it is going to be are guessed, unless `--class` and `--extent` tell. The guess is
-    printed. A drawing that looks finished may get nothing added, less often where you tell
-    its class.
+    printed. A drawing that looks finished, or that no try fits, may get nothing added, less
+    often where you tell its class or its extent.
 
     Where the class is guessed, several variants are drawn as what the drawing may be, in
     proportion to how likely that is, the first as the likeliest; what is added for each class

@@ -9,7 +9,6 @@ import numpy as np
 
 from vpype_sketchformer import DEFAULT_TRIES
 from vpype_sketchformer.model.checkpoint import Checkpoint
-from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.sketch import Sketch
@@ -65,9 +64,7 @@ def _choose(
     style: dict[str, Any],
 ) -> list[Sketch]:
     recogniser = bundled()
-    prefix: Prefix | None = style.get("prefix")
-    given = 0 if prefix is None else len(prefix.positions)
-    best: dict[int, tuple[bool, bool, float, Sketch]] = {}
+    best: dict[int, tuple[bool, float, Sketch]] = {}
     todo = list(range(len(labels)))
     # Further tries side by side: one after the other takes longer.
     rounds = [range(best_of)] if best_of > 1 else [range(1), range(1, tries)]
@@ -84,11 +81,9 @@ def _choose(
         again = set(todo)
         for i, sketch, share in zip(wanted, drawn, shares, strict=True):
             right = float(share[recogniser.classes.index(labels[i])])
-            # Where something is to be added, nothing is the last answer.
-            grown = sum(map(len, sketch.strokes)) > given
-            if i not in best or (sketch.finished, grown, right) > best[i][:3]:
-                best[i] = sketch.finished, grown, right, sketch
-            if sketch.finished and grown and right == share.max():
+            if i not in best or (sketch.finished, right) > best[i][:2]:
+                best[i] = sketch.finished, right, sketch
+            if sketch.finished and right == share.max():
                 again.discard(i)
         if numbers[-1] + 1 == max(tries, best_of) or best_of > 1:
             again = set()
@@ -96,7 +91,7 @@ def _choose(
         todo = sorted(again)
         if not todo:
             break
-    return [best[i][3] for i in range(len(labels))]
+    return [best[i][2] for i in range(len(labels))]
 
 
 def further(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:

@@ -25,7 +25,7 @@ from vpype_sketchformer import (
     COMPLETION_TRIES,
 )
 from vpype_sketchformer.model.checkpoint import Checkpoint
-from vpype_sketchformer.model.choosing import sample_recognised
+from vpype_sketchformer.model.fitting import sample_fitting
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import Growth, bundled
 from vpype_sketchformer.model.transformer import Transformer, log_likelihood, on_one_thread
@@ -42,9 +42,8 @@ MOST_CLASSES = 8
 MOST_SEEN = 2000
 #: A guess that is less sure than this says nothing of the finished drawing's size.
 SURE = 0.2
-#: A class less likely than this is no answer, unless all are; nor is one of less than this
-#: share of what the likeliest has.
-LEAST_LIKELY, LEAST_OF_BEST = 0.05, 0.2
+#: A class of less than this share of what the likeliest has is no answer.
+LEAST_OF_BEST = 0.2
 #: How many classes are tried where nothing is missing of those before.
 MOST_ANSWERS = 4
 #: The golden ratio's fraction.
@@ -167,7 +166,8 @@ def complete(
         temperature: See there.
         structure_temperature: See there.
         guidance: See there.
-        tries: How often to draw each, to keep the one that most looks like its class.
+        tries: How often to draw each, to keep the one that most looks like its class, of those
+            that fit the beginning; see ``fitting.sample_fitting``.
         progress: See there.
         style: See there.
 
@@ -184,7 +184,7 @@ def complete(
     extents: dict[str, float] = {}
     thinned, progressed = False, 0
     # What each drawing may still be: a class that nothing is missing of is no answer.
-    left = dict.fromkeys(range(len(seeds)), answers(ranking)[:MOST_CLASSES])
+    left = dict.fromkeys(range(len(seeds)), answers(ranking))
     # Who tells a class wants something added: where nothing is, the drawing is to grow.
     told = label is not None
     may_grow = told and extent is None
@@ -205,14 +205,14 @@ def complete(
             fine, too_long = simplify(ordered, SIMPLIFICATION / placement.scale, limit)
             thinned = thinned or too_long
             prefix = make_prefix(fine, placement, join or one_line)
-            drawn = sample_recognised(
+            drawn = sample_fitting(
                 checkpoint,
-                [name] * len(rows),
+                name,
                 [seeds[i] for i in rows],
-                tries=1,
-                best_of=tries,
+                prefix,
+                tries=tries,
+                or_nothing=not told and extent is None,
                 one_line=one_line,
-                prefix=prefix,
                 temperature=temperature,
                 structure_temperature=structure_temperature,
                 guidance=guidance,
@@ -265,9 +265,9 @@ def rank_classes(
 
 
 def answers(ranking: Ranking) -> Ranking:
-    """Leave out classes that are no answer, unless all are."""
-    least = max(LEAST_LIKELY, LEAST_OF_BEST * ranking[0][1]) if ranking else 0.0
-    return tuple(guess for guess in ranking if guess[1] >= least) or ranking
+    """Keep ``MOST_CLASSES`` at most, and none far less likely than the first one."""
+    best = ranking[:MOST_CLASSES]
+    return tuple(guess for guess in best if guess[1] >= LEAST_OF_BEST * best[0][1])
 
 
 def pick(ranking: Ranking, number: int) -> str:
@@ -554,11 +554,7 @@ def _rest(
     sketch: Sketch, prefix: Prefix, placement: Placement, last: NDArray[np.float64]
 ) -> tuple[Stroke, ...]:
     """Cut the beginning off; a stroke that goes on begins at the beginning's last point."""
-    before = len(prefix.positions)
-    rest: list[Stroke] = []
-    for stroke in sketch.strokes:
-        if before < len(stroke):
-            new = placement.to_own(stroke[max(before, 0) :])
-            rest.append(np.concatenate([last[None], new]) if before > 0 else new)
-        before -= len(stroke)
+    rest = [placement.to_own(stroke) for stroke in prefix.rest(sketch.strokes)]
+    if len(prefix.strokes) + len(rest) > len(sketch.strokes):  # the last stroke goes on
+        rest[0][0] = last
     return tuple(rest)

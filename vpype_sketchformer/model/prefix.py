@@ -43,6 +43,19 @@ class Prefix:
         """The points, stroke by stroke; the last one may go on."""
         return np.split(self.positions, np.flatnonzero(self.pens != DRAW) + 1)
 
+    def rest(self, strokes: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+        """Cut it off the strokes of a drawing that begins with it.
+
+        Where its last stroke goes on, what is added begins at its last point.
+        """
+        before = len(self.positions)
+        rest = []
+        for stroke in strokes:
+            if before < len(stroke):
+                rest.append(stroke[max(before - 1, 0) :])
+            before -= len(stroke)
+        return rest
+
     def shared(self, other: Prefix) -> int:
         """Count the points that begin both, with what the pen does after them."""
         most = min(len(self.pens), len(other.pens))

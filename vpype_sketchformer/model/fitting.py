@@ -1,0 +1,133 @@
+"""The best of several rests of a beginning: the one that fits what is there.
+
+What does not fit is known by what people hardly do when they finish a drawing, measured on
+validation drawings: make it look less like what it is, or draw a line a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vpype_sketchformer.model.checkpoint import Checkpoint
+from vpype_sketchformer.model.choosing import further
+from vpype_sketchformer.model.prefix import Prefix
+from vpype_sketchformer.model.recogniser import bundled
+from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.sketch import Sketch
+
+Stroke = NDArray[np.float64]
+
+#: Of its probability before, what a class keeps at least when people finish a drawing: nine
+#: times in ten.
+KEPT = 0.75
+#: How much of the rest, at most, runs along lines that were there: 98 times in 100.
+MOST_RETRACED = 0.2
+#: Lines nearer than this share of the drawing, within some 25 degrees, run along each other.
+BESIDE, PARALLEL = 0.02, 0.9
+#: Lines are looked at from places so far apart, as a share of the drawing.
+STEP = 0.01
+
+
+def sample_fitting(
+    checkpoint: Checkpoint,
+    label: str,
+    seeds: Sequence[np.random.SeedSequence],
+    prefix: Prefix,
+    *,
+    tries: int,
+    or_nothing: bool,
+    **style: Any,
+) -> list[Sketch]:
+    """Finish a beginning, once for each seed, and keep the best of several tries.
+
+    Args:
+        checkpoint: The model.
+        label: What the drawing shows, one of the checkpoint's classes.
+        seeds: What each drawing is drawn from; the first try is that of ``sample``.
+        prefix: The beginning.
+        tries: How often to draw each. Where it is 1, drawings are as they come.
+        or_nothing: Whether nothing is added where half of the tries add nothing, or where
+            none fits. Otherwise nothing is added only where no try adds anything.
+        style: See ``sample``.
+
+    Returns:
+        One drawing for each seed, the beginning first: of the tries that fit, if there are
+        any, and of those that ended, the one whose class the recogniser finds most probable.
+        A model with classes that it does not know chooses for itself, see ``sample``.
+
+    Raises:
+        CheckpointError: There is no recogniser.
+    """
+    if tries == 1 or label not in bundled().classes:
+        labels = [label] * len(seeds)
+        return sample(checkpoint, labels, seeds, best_of=tries, prefix=prefix, **style)
+    drawn = sample(
+        checkpoint,
+        [label] * len(seeds) * tries,
+        [further(seed, number) for seed in seeds for number in range(tries)],
+        prefix=prefix,
+        **style,
+    )
+    old = prefix.strokes
+    before, *shares = _shares(label, [old, *(sketch.strokes for sketch in drawn)])
+
+    def fits(number: int) -> bool:
+        rest = prefix.rest(drawn[number].strokes)
+        return shares[number] >= KEPT * before and retraced(old, rest) <= MOST_RETRACED
+
+    result = []
+    for first in range(0, len(drawn), tries):
+        numbers = range(first, first + tries)
+        adding = [number for number in numbers if prefix.rest(drawn[number].strokes)]
+        kept = [number for number in adding if fits(number)]
+        if or_nothing and len(adding) <= tries / 2:
+            kept = []
+        elif not or_nothing:
+            kept = kept or adding
+        best = max(kept, key=lambda k: (drawn[k].finished, shares[k]), default=None)
+        result.append(Sketch(tuple(old), label) if best is None else drawn[best])
+    return result
+
+
+def _shares(label: str, drawings: Sequence[Sequence[Stroke]]) -> list[float]:
+    """Return the probability of a class for each drawing, were all classes as common."""
+    recogniser = bundled()
+    shares = recogniser.probabilities(drawings) / recogniser.tensors["prior"]
+    right = shares[:, recogniser.classes.index(label)] / shares.sum(axis=1)
+    return list(right.tolist())
+
+
+def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:
+    """Return which share of new lines runs along old ones.
+
+    Args:
+        old: Strokes, (n, 2) each, n >= 1, in any unit.
+        new: Strokes that were added to them.
+    """
+    points = np.concatenate([*old, *new])
+    size = float(np.ptp(points, axis=0).max())
+    there, their_ways, _ = _places(old, STEP * size)
+    places, ways, lengths = _places(new, STEP * size)
+    if not lengths.any():
+        return 0.0
+    apart = np.hypot(*np.moveaxis(places[:, None] - there, -1, 0))
+    along = (apart < BESIDE * size) & (np.abs(ways @ their_ways.T) > PARALLEL)
+    return float(lengths[along.any(axis=1)].sum() / lengths.sum())
+
+
+def _places(
+    strokes: Sequence[Stroke], step: float
+) -> tuple[Stroke, Stroke, NDArray[np.float64]]:
+    """Cut strokes into pieces of a step at most: middles, directions, lengths."""
+    begins = np.concatenate([stroke[:-1] for stroke in strokes])
+    ways = np.concatenate([np.diff(stroke, axis=0) for stroke in strokes])
+    counts = np.ceil(np.hypot(*ways.T) / step).astype(int)
+    pieces = np.repeat(np.arange(len(begins)), counts)
+    number = np.arange(len(pieces)) - (np.cumsum(counts) - counts)[pieces]
+    short = ways[pieces] / counts[pieces, None]
+    lengths = np.hypot(*short.T)
+    return begins[pieces] + (number + 0.5)[:, None] * short, short / lengths[:, None], lengths
