@@ -108,26 +108,28 @@ def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:
         old: Strokes, (n, 2) each, n >= 1, in any unit.
         new: Strokes that were added to them.
     """
-    points = np.concatenate([*old, *new])
-    size = float(np.ptp(points, axis=0).max())
-    there, their_ways, _ = _places(old, STEP * size)
-    places, ways, lengths = _places(new, STEP * size)
-    if not lengths.any():
+    size = float(np.ptp(np.concatenate([*old, *new]), axis=0).max())
+    begins, ways = _segments(new)
+    if not len(ways):
         return 0.0
-    apart = np.hypot(*np.moveaxis(places[:, None] - there, -1, 0))
-    along = (apart < BESIDE * size) & (np.abs(ways @ their_ways.T) > PARALLEL)
-    return float(lengths[along.any(axis=1)].sum() / lengths.sum())
+    counts = np.ceil(np.hypot(*ways.T) / (STEP * size)).astype(int)
+    cut = np.repeat(np.arange(len(ways)), counts)
+    number = np.arange(len(cut)) - (np.cumsum(counts) - counts)[cut]
+    steps = ways[cut] / counts[cut, None]
+    middles = begins[cut] + (number + 0.5)[:, None] * steps
+    lengths = np.hypot(*steps.T)
+    begins, ways = _segments(old)
+    away = middles[:, None] - begins
+    along = np.clip((away * ways).sum(axis=2) / (ways**2).sum(axis=1), 0, 1)
+    apart = np.hypot(*np.moveaxis(away - along[..., None] * ways, 2, 0))
+    parallel = np.abs(steps @ ways.T) > PARALLEL * lengths[:, None] * np.hypot(*ways.T)
+    again = ((apart < BESIDE * size) & parallel).any(axis=1)
+    return float(lengths[again].sum() / lengths.sum())
 
 
-def _places(
-    strokes: Sequence[Stroke], step: float
-) -> tuple[Stroke, Stroke, NDArray[np.float64]]:
-    """Cut strokes into pieces of a step at most: middles, directions, lengths."""
+def _segments(strokes: Sequence[Stroke]) -> tuple[Stroke, Stroke]:
+    """Return where the segments of strokes begin, and where they lead from there."""
     begins = np.concatenate([stroke[:-1] for stroke in strokes])
     ways = np.concatenate([np.diff(stroke, axis=0) for stroke in strokes])
-    counts = np.ceil(np.hypot(*ways.T) / step).astype(int)
-    pieces = np.repeat(np.arange(len(begins)), counts)
-    number = np.arange(len(pieces)) - (np.cumsum(counts) - counts)[pieces]
-    short = ways[pieces] / counts[pieces, None]
-    lengths = np.hypot(*short.T)
-    return begins[pieces] + (number + 0.5)[:, None] * short, short / lengths[:, None], lengths
+    moved = np.any(ways != 0, axis=1)
+    return begins[moved], ways[moved]
