@@ -7,16 +7,8 @@ so that they begin anywhere, and are named without people's ways as well.
 Examples:
     One that begins with what a judge sees:
 
-    \b
-        python -m training.recogniser data/quickdraw.safetensors \\
-            --from runs/judges/half0.safetensors --out runs/eyes
-
-    Then the eyes stay as they are, and beginnings that were looked at once are learnt from
-    several times, which is a tenth of the work:
-
-    \b
-        python -m training.recogniser data/quickdraw.safetensors --keep-eyes \\
-            --from runs/eyes/recogniser.safetensors --out runs/recogniser
+        python -m training.recogniser data/quickdraw.safetensors \
+            --from runs/judges/half0.safetensors --out runs/recogniser
 """
 
 from __future__ import annotations
@@ -42,7 +34,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm, trange
+from tqdm import tqdm
 
 from training import Refusal, help_from
 from training import judge as judges
@@ -52,9 +44,9 @@ from training.data.dataset import Dataset, DatasetError
 from training.judge import RasterJudge, Residual
 from training.loop import stop_when_asked
 from training.model import Eyes
+from training.muon import Muon
 from training.precision import autocast
 from training.run_folder import RunFolder
-from vpype_sketchformer.files import replacing
 from vpype_sketchformer.model import recogniser as runtime
 from vpype_sketchformer.model.checkpoint import open_tensors
 from vpype_sketchformer.model.recogniser import BOTH, FOLLOWED, HIDDEN, LABEL
@@ -71,12 +63,11 @@ BALANCE = 0.5
 #: How often classes are expected, in the same way.
 PRIOR = 0.25
 LONGEST = 256
-#: Learning rates: of the eyes, of the rest beside them, and of the rest where they are kept.
-EYES_RATE, LEARNING_RATE, KEPT_EYES_RATE = 5e-4, 1.5e-3, 4e-3
+#: What AdamW learns; Muon learns the other matrices.
+OUTSIDE = ("answer.", "label.", "size_out.")
+#: Learning rates: Muon's, of the eyes and of the rest, and AdamW's.
+EYES_RATE, MUON_RATE, LEARNING_RATE = 0.01, 0.02, 3e-3
 WEIGHT_DECAY, WARMUP = 0.01, 50
-#: Where the eyes stay as they are: how many parts of beginnings are looked at, how many
-#: batches a part has, and how many drawings each of those.
-PARTS, PART, LOOKED = 10, 200, 256
 #: Weight of the sizes' loss beside that of the classes.
 SIZES = 0.5
 #: Share of drawings that come whole; the others are cut at u ** EARLY of their points, u even
@@ -98,8 +89,7 @@ class Beginnings:
     """Beginnings of drawings.
 
     Attributes:
-        seen: Their pictures, ink (n, SIZE, SIZE); or what the eyes saw of them,
-            (n, channels).
+        seen: Their pictures, ink (n, SIZE, SIZE).
         ways: The pen's way, see ``way.follow``, (n, WAY).
         labels: Classes, (n,).
         sizes: What the head of sizes is to say, (n, 3): the logarithm of the finished
@@ -235,17 +225,13 @@ class Recogniser(nn.Module):
             nn.init.zeros_(silent.weight)
             nn.init.zeros_(silent.bias)
 
-    def look(self, pictures: Tensor) -> Tensor:
-        """What the eyes see in pictures (n, SIZE, SIZE), (n, channels)."""
-        return self.eyes.see(pictures).mean(dim=(2, 3)).float()
-
-    def features(self, seen: Tensor, ways: Tensor) -> Tensor:
+    def features(self, pictures: Tensor, ways: Tensor) -> Tensor:
         """What is known of beginnings, (n, channels); see ``Beginnings``."""
-        x = self.look(seen) if seen.dim() > 2 else seen.float()
-        with torch.autocast(seen.device.type, enabled=False):
+        seen = self.eyes.see(pictures).mean(dim=(2, 3)).float()
+        with torch.autocast(pictures.device.type, enabled=False):
             followed = F.relu(self.way(ways.float()))
-            both = F.relu(self.both(torch.cat([followed, x], dim=1)))
-            return x + self.more(both)
+            both = F.relu(self.both(torch.cat([followed, seen], dim=1)))
+            return seen + self.more(both)
 
     def name(self, features: Tensor) -> Tensor:
         """Return the logits of the classes, (n, classes)."""
@@ -268,14 +254,6 @@ class Recogniser(nn.Module):
             return F.cross_entropy(self.name(features), labels), error
 
 
-def look_at(model: Recogniser, made: Beginnings) -> Beginnings:
-    """Replace pictures by what the eyes see, in half precision."""
-    with torch.no_grad(), autocast(torch.device("cpu")):
-        parts = torch.split(torch.from_numpy(made.seen), 512)
-        seen = torch.cat([model.look(part) for part in parts]).numpy()
-    return replace(made, seen=seen.astype(np.float16), ways=made.ways.astype(np.float16))
-
-
 def join(parts: Sequence[Beginnings]) -> Beginnings:
     """Put beginnings one after the other."""
     return Beginnings(
@@ -283,45 +261,12 @@ def join(parts: Sequence[Beginnings]) -> Beginnings:
     )
 
 
-def remembered_batches(
-    model: Recogniser,
-    dataset: Dataset,
-    indices: NDArray[np.int64],
-    folder: Path,
-    size: int,
-    seed: int,
-    first_step: int,
-) -> Iterator[Beginnings]:
-    """Look at beginnings, and yield batches of what the eyes saw for ever.
-
-    What was looked at lies in the folder, so that a run that was stopped does not look again.
-    """
-    parts = []
-    for number in trange(PARTS, desc="looking", mininterval=10):
-        path = folder / f"seen-{number:02d}.npz"
-        if not path.exists():
-            batches = training_batches(dataset, indices, LOOKED, seed, number * PART)
-            looked = join([look_at(model, next(batches)) for _ in range(PART)])
-            with replacing(path) as file:
-                np.savez(file, **vars(looked))
-        with np.load(path) as arrays:
-            parts.append(Beginnings(**arrays))
-    known = join(parts)
-    batches_of_a_pass = max(1, len(known.labels) // size)
-    for epoch in itertools.count(first_step // batches_of_a_pass):
-        order = np.random.default_rng([seed, 2, epoch]).permutation(len(known.labels))
-        begin = max(first_step - epoch * batches_of_a_pass, 0)
-        for step in range(begin, batches_of_a_pass):
-            rows = order[step * size : (step + 1) * size]
-            yield Beginnings(*(array[rows] for array in vars(known).values()))
-
-
 @torch.no_grad()
 def look(model: Recogniser, made: Beginnings) -> tuple[NDArray[np.float32], ...]:
     """Return logits (n, classes) and sizes of unknown class and true class, (n, 3)."""
-    if made.seen.ndim > 2:
-        made = look_at(model, made)
-    features = model.features(torch.from_numpy(made.seen), torch.from_numpy(made.ways))
+    with autocast(torch.device("cpu")):
+        parts = (torch.split(torch.from_numpy(a), 512) for a in (made.seen, made.ways))
+        features = torch.cat(list(map(model.features, *parts)))
     labels = torch.from_numpy(made.labels)
     unknown = torch.full_like(labels, model.classes)
     told = (model.sizes(features, names) for names in (unknown, labels))
@@ -353,6 +298,25 @@ def validate(model: Recogniser, held: Sequence[Beginnings]) -> dict[str, float]:
     return figures | {"valid": float(np.mean(nats))}
 
 
+def build_optimizers(model: Recogniser) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan 2024) for what is inside, AdamW for what is told and what answers."""
+    eyes: list[nn.Parameter] = []
+    inside: list[nn.Parameter] = []
+    outside: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter.ndim < 2 or name.startswith(OUTSIDE):
+            outside.append(parameter)
+        else:
+            (eyes if name.startswith("eyes.") else inside).append(parameter)
+    return [
+        Muon(eyes, EYES_RATE, WEIGHT_DECAY),
+        Muon(inside, MUON_RATE, WEIGHT_DECAY),
+        torch.optim.AdamW(outside, LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+    ]
+
+
 def fit(
     dataset: Dataset,
     begin: Path,
@@ -360,7 +324,6 @@ def fit(
     steps: int,
     size: int,
     seed: int,
-    keep_eyes: bool,
 ) -> None:
     """Train, from where the run in ``out`` stopped, or anew."""
     device = torch.device("cpu")
@@ -368,30 +331,15 @@ def fit(
     indices, valid = choose(dataset)
     model = Recogniser(len(dataset.classes))
     begin_with(model, begin, dataset)
-    if keep_eyes:
-        model.eyes.requires_grad_(False)
-    learning = [p for p in model.eyes.parameters() if p.requires_grad]
-    rest = [p for name, p in model.named_parameters() if not name.startswith("eyes.")]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(part, rate, weight_decay=WEIGHT_DECAY)
-        for part, rate in (
-            (rest, KEPT_EYES_RATE if keep_eyes else LEARNING_RATE),
-            (learning, EYES_RATE),
-        )
-        if part
-    ]
+    optimizers = build_optimizers(model)
     settings = {"steps": steps, "size": size, "seed": seed, "data": dataset.digest}
-    run = RunFolder(out, {**settings, "keep eyes": keep_eyes, "from": str(begin)})
+    run = RunFolder(out, {**settings, "from": str(begin)})
     first = run.restore(model, optimizers)
     run.cut_log(first)
     parameters = sum(p.numel() for p in model.parameters())
     click.echo(f"{len(indices):,} drawings, {parameters / 1e6:.2f} M parameters, step {first}")
     held = cut_all(dataset, valid)
-    if keep_eyes:
-        held = [look_at(model, made) for made in held]
-        batches = remembered_batches(model, dataset, indices, out, size, seed, first)
-    else:
-        batches = training_batches(dataset, indices, size, seed, first)
+    batches = training_batches(dataset, indices, size, seed, first)
     bar = tqdm(total=steps, initial=first, unit="step", mininterval=10)
     began = time.monotonic()
     with stop_when_asked() as stop:
@@ -630,16 +578,15 @@ def finish(
     help="A raster judge or a recogniser to begin with.",
 )
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
-@click.option("--keep-eyes", is_flag=True, help="Learn what comes after the eyes only.")
 @click.option("--steps", type=click.IntRange(1), default=3500, show_default=True)
 @click.option("--size", type=click.IntRange(1), default=256, show_default=True)
-def main(data: Path, begin: Path, out: Path, keep_eyes: bool, steps: int, size: int) -> None:
+def main(data: Path, begin: Path, out: Path, steps: int, size: int) -> None:
     """Train the recogniser."""
     try:
         dataset = datasets.load(data)
     except DatasetError as error:
         raise Refusal(str(error)) from error
-    fit(dataset, begin, out, steps, size, seed=7, keep_eyes=keep_eyes)
+    fit(dataset, begin, out, steps, size, seed=7)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import torch
 from click.testing import CliRunner
 
 from training import judge as judges
-from training import recogniser as training
 from training.data import dataset as datasets
 from training.data.dataset import Dataset
 from training.judge import RasterJudge
@@ -138,32 +137,27 @@ def test_a_run_stops_goes_on_and_ends_with_a_file(
     assert other.exit_code == 2 and "another run" in other.output
 
 
-def test_with_its_eyes_kept_it_goes_on_as_if_it_had_not_stopped(
-    dataset: Dataset, judge: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_recogniser_is_taken_in_as_it_is(
+    dataset: Dataset, judge: Path, tmp_path: Path
 ) -> None:
-    """What comes after the eyes learns; a recogniser is taken up with all that it knows."""
-    monkeypatch.setattr(training, "PARTS", 2)
-    monkeypatch.setattr(training, "PART", 3)
-    monkeypatch.setattr(training, "LOOKED", 64)
-    data = tmp_path / "few.safetensors"
-    datasets.write(dataset, data)
-
-    def train(begin: Path, out: str) -> runtime.Recogniser:
-        command = [data, "--keep-eyes", "--from", begin, "--out", tmp_path / out]
-        words = [*map(str, command), "--size", "64", "--steps", "6"]
-        result = CliRunner().invoke(main, words)
-        assert result.exit_code == 0, result.output
-        return runtime.load(tmp_path / out / "recogniser.safetensors")
-
-    first = train(judge, "first")
-    (tmp_path / "first" / "state.pt").unlink()
-    (tmp_path / "first" / "seen-01.npz").unlink()
-    again = train(judge, "first")
-    second = train(tmp_path / "first" / "recogniser.safetensors", "second")
-    for name, tensor in first.tensors.items():
-        assert np.array_equal(tensor, again.tensors[name]), name
-        kept = name.startswith(("stem.", "stages.", "prior"))
-        assert np.array_equal(tensor, second.tensors[name]) == kept, name
+    """Training goes on with all that it knows."""
+    model = Recogniser(len(dataset.classes))
+    begin_with(model, judge, dataset)
+    for part in (model.more, model.size_out):
+        torch.nn.init.normal_(part.weight, std=0.1)
+    made = cut(*gather(dataset, np.arange(20)), np.full(20, 0.7), dataset.labels[:20])
+    runtime.save(to_recogniser(model, dataset, made, {}), tmp_path / "known.safetensors")
+    known = runtime.load(tmp_path / "known.safetensors")
+    other = Recogniser(len(dataset.classes))
+    begin_with(other, tmp_path / "known.safetensors", dataset)
+    features = other.features(torch.from_numpy(made.seen), torch.from_numpy(made.ways))
+    seen = known.see(made.seen, made.ways)
+    assert np.allclose(seen, features.detach().numpy(), atol=1e-2)
+    named = other.name(features).softmax(dim=1).detach().numpy()
+    assert np.allclose(known.name(seen), named, atol=1e-2)
+    sizes = other.sizes(features, torch.ones(20, dtype=torch.long)).exp()[:, 0]
+    grown = [g.side for g in known.growth(seen, dataset.classes[1])]
+    assert grown == pytest.approx(sizes.clip(1).tolist(), abs=2e-2)
 
 
 def test_a_judge_of_another_kind_is_refused(

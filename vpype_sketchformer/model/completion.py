@@ -42,8 +42,9 @@ MOST_CLASSES = 8
 MOST_SEEN = 2000
 #: A guess that is less sure than this says nothing of the finished drawing's size.
 SURE = 0.2
-#: A class of less than this share of what the likeliest has is no answer.
-LEAST_OF_BEST = 0.2
+#: A class of less than this share of what the likeliest has is no answer; where nothing is
+#: missing of that, one is that is at least so likely itself.
+LEAST_OF_BEST, LEAST_LIKELY = 0.2, 0.05
 #: How many classes are tried where nothing is missing of those before.
 MOST_ANSWERS = 4
 #: The golden ratio's fraction.
@@ -184,14 +185,14 @@ def complete(
     extents: dict[str, float] = {}
     thinned, progressed = False, 0
     # What each drawing may still be: a class that nothing is missing of is no answer.
-    left = dict.fromkeys(range(len(seeds)), answers(ranking))
+    left = dict.fromkeys(range(len(seeds)), ranking[:MOST_CLASSES])
     # Who tells a class wants something added: where nothing is, the drawing is to grow.
     told = label is not None
     may_grow = told and extent is None
     for attempt in range(1 + may_grow if told else MOST_ANSWERS):
         if may_grow and attempt:
             extent = GROWN * bounds(strokes)[1]
-        labels = {i: label or pick(left[i], i) for i in left}
+        labels = {i: label or pick(answers(left[i]), i) for i in left}
         for name in dict.fromkeys(labels.values()):
             rows = [i for i in left if labels[i] == name]
             sure = label or shares[name] >= SURE
@@ -221,11 +222,12 @@ def complete(
             for i, sketch in zip(rows, drawn, strict=True):
                 rest = _rest(sketch, prefix, placement, fine[-1][-1])
                 sketches[i] = replace(sketch, strokes=rest)
-        left = {
-            i: tuple(guess for guess in others if guess[0] != labels[i])
-            for i, others in left.items()
-            if not sketches[i].strokes and (may_grow or len(others) > 1)
+        others = {
+            i: tuple(g for g in left[i] if g[0] != labels[i] and g[1] >= LEAST_LIKELY)
+            for i in left
+            if not sketches[i].strokes
         }
+        left = {i: may_be for i, may_be in others.items() if may_grow or may_be}
         progress(len(sketches) - len(left) - progressed)
         progressed = len(sketches) - len(left)
         if not left:
