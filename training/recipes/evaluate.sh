@@ -4,8 +4,9 @@
 set -euo pipefail
 data=data/quickdraw.safetensors
 
-# The judges, trained until they stop getting better. (Those in training/judges as they are had one
-# round each: the raster judge of four passes, the sequence judge of one.)
+# The judges, trained until they stop getting better. (Those in training/judges had not yet: the
+# raster judge had one round of four passes, with AdamW; the sequence judge two rounds of two, by
+# the command with --passes 2.)
 python -m training.judge raster $data
 python -m training.judge sequence $data
 
