@@ -87,7 +87,14 @@ def circle(radius: float, x: float, y: float) -> Stroke:
 
 HEAD = [circle(100, 128, 128)]
 EARS = [line((45, 70), (50, 5), (95, 35)), line((160, 35), (205, 5), (210, 70))]
-FACE = [circle(8, 95, 110), circle(8, 160, 110), line((100, 170), (128, 185), (156, 170))]
+FACE = [
+    *(
+        line((side * 40 + 128, y), (side * 110 + 128, y + 5))
+        for side in (-1, 1)
+        for y in (130, 145)
+    ),
+    *(circle(5, x, 110) for x in (100, 156)),
+]
 SCRIBBLE = [line((10, 250), (250, 10), (5, 5), (250, 250)), line((0, 128), (255, 128))]
 
 

@@ -41,7 +41,7 @@ from vpype_sketchformer import DEFAULT_TEMPERATURE
 from vpype_sketchformer.model import varying
 from vpype_sketchformer.model.checkpoint import Checkpoint, find, load, save
 from vpype_sketchformer.model.transformer import ModelConfig
-from vpype_sketchformer.sketch import DRAW, END, Sketch
+from vpype_sketchformer.sketch import DRAW, END, LIFT, Sketch
 
 RNG = np.random.default_rng(5)
 
@@ -462,9 +462,12 @@ def unfinished(drawing: Drawing) -> Drawing:
 
 
 def scribbled(drawing: Drawing) -> Drawing:
-    """Go anywhere, with as many points and strokes."""
+    """Go anywhere, whatever it is: the number of points and strokes would tell."""
     rng = np.random.default_rng(len(drawing.pen))
-    return replace(drawing, points=rng.integers(0, 256, drawing.points.shape, np.uint8))
+    pen = np.full(40, DRAW, np.uint8)
+    pen[9::10] = LIFT
+    pen[-1] = END
+    return replace(drawing, points=rng.integers(0, 256, (40, 2), np.uint8), pen=pen)
 
 
 def narrow(drawing: Drawing) -> Drawing:

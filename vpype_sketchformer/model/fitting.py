@@ -89,7 +89,9 @@ def sample_fitting(
         elif not or_nothing:
             kept = kept or adding
         best = max(kept, key=lambda k: (drawn[k].finished, shares[k]), default=None)
-        result.append(Sketch(tuple(old), label) if best is None else drawn[best])
+        ended = any(drawn[number].finished for number in numbers)
+        bare = Sketch(tuple(old), label, ended)
+        result.append(bare if best is None else drawn[best])
     return result
 
 
