@@ -62,7 +62,8 @@ def sample_fitting(
     Raises:
         CheckpointError: There is no recogniser.
     """
-    if tries == 1 or label not in bundled().classes:
+    recogniser = bundled()
+    if tries == 1 or label not in recogniser.classes:
         labels = [label] * len(seeds)
         return sample(checkpoint, labels, seeds, best_of=tries, prefix=prefix, **style)
     drawn = sample(
@@ -73,7 +74,9 @@ def sample_fitting(
         **style,
     )
     old = prefix.strokes
-    before, *shares = _shares(label, [old, *(sketch.strokes for sketch in drawn)])
+    drawings = [old, *(sketch.strokes for sketch in drawn)]
+    alike = recogniser.probabilities_if_alike(drawings)
+    before, *shares = alike[:, recogniser.classes.index(label)].tolist()
 
     def fits(number: int) -> bool:
         rest = prefix.rest(drawn[number].strokes)
@@ -89,18 +92,12 @@ def sample_fitting(
         elif not or_nothing:
             kept = kept or adding
         best = max(kept, key=lambda k: (drawn[k].finished, shares[k]), default=None)
-        ended = any(drawn[number].finished for number in numbers)
-        bare = Sketch(tuple(old), label, ended)
-        result.append(bare if best is None else drawn[best])
+        if best is None:
+            ended = any(drawn[number].finished for number in numbers)
+            result.append(Sketch(tuple(old), label, ended))
+        else:
+            result.append(drawn[best])
     return result
-
-
-def _shares(label: str, drawings: Sequence[Sequence[Stroke]]) -> list[float]:
-    """Return the probability of a class for each drawing, were all classes as common."""
-    recogniser = bundled()
-    shares = recogniser.probabilities(drawings) / recogniser.tensors["prior"]
-    right = shares[:, recogniser.classes.index(label)] / shares.sum(axis=1)
-    return list(right.tolist())
 
 
 def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:

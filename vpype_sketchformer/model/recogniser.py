@@ -150,6 +150,13 @@ class Recogniser:
             shares[some] = self.name(self.look([drawings[i] for i in some]))
         return shares / shares.sum(axis=1, keepdims=True)
 
+    def probabilities_if_alike(
+        self, drawings: Sequence[Sequence[Stroke]]
+    ) -> NDArray[np.float64]:
+        """Return the same, were all classes as common, (drawings, classes)."""
+        shares = self.probabilities(drawings) / self.tensors["prior"]
+        return shares / shares.sum(axis=1, keepdims=True)
+
     def _linear(self, name: str, rows: Array) -> Array:
         weight, bias = self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"]
         return rows @ weight.T + bias

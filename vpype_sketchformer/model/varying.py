@@ -431,9 +431,8 @@ def _shares(
     if len(first) < len(set(labels)):
         return None
     rest = np.setdiff1d(np.arange(len(recogniser.classes)), first)
-    shares = recogniser.probabilities([sketch.strokes for sketch in sketches])
-    shares /= recogniser.tensors["prior"]
-    return shares[:, [*first, *rest]] / shares.sum(axis=1, keepdims=True)
+    shares = recogniser.probabilities_if_alike([sketch.strokes for sketch in sketches])
+    return shares[:, [*first, *rest]]
 
 
 def _doubts(sketches: Sequence[Sketch], labels: Sequence[str | None]) -> NDArray[np.float64]:
