@@ -43,9 +43,12 @@ def tiny() -> Path:
 def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model that scribbles, with an encoder that it listens to."""
     # Here, since most tests need no torch.
+    import torch
+
     from training.encoder import Autoencoder, tensors_of
     from training.export import with_encoder
 
+    torch.manual_seed(0)
     tiny = load(DATA / "tiny.safetensors")
     model = with_encoder(tiny, tensors_of(Autoencoder(len(tiny.classes), 8)))
     rng = np.random.default_rng(0)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from training.data import dataset as datasets
 from training.data.readers import read_ndjson
 
 CLASSES = ("cat", "circle", "house")
+
+
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Networks that are made anew are the same in every run."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="module")
