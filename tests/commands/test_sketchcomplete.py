@@ -179,6 +179,38 @@ def test_the_guess_is_reported(run: Run, capsys: pytest.CaptureFixture[str]) -> 
     assert document.property("sketchformer_guess").startswith(f"{names[0][0]} ({shares[0]} %)")
 
 
+def test_the_next_class_has_its_turn_aloud(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A circle is a circle, and nothing is missing of it."""
+    document = run("read circle.svg sketchcomplete --seed 1")
+    told = re.search(
+        r"nothing is missing of circle: drawn as ([^;]+);", capsys.readouterr().err
+    )
+    assert told is not None
+    assert document.property("sketchformer_class") == told[1] != "circle"
+    assert [layer.property("vp_name") for layer in completions(document).values()] == [
+        f"completion: {told[1]}"
+    ]
+
+
+def test_guesses_of_nothing_are_not_named(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("read circle.svg sketchcomplete --seed 1")
+    assert "(0 %)" not in capsys.readouterr().err
+
+
+def test_a_page_that_is_kept_too_small_is_told(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("read circle.svg pagesize 12cmx12cm COMPLETE -n 4 -c cat grid 2 2")
+    assert "grid -k" not in caplog.text
+    document = run("read circle.svg pagesize 12cmx12cm COMPLETE -n 4 -c cat grid -k 2 2")
+    assert document.page_size == pytest.approx((12 * CM, 12 * CM))
+    assert "more than the page, which `grid -k` keeps as it is" in caplog.text
+
+
 def test_a_model_of_one_class_does_not_guess(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -427,6 +459,11 @@ def test_an_svg_says_how_it_was_completed(run: Run) -> None:
     assert added(run(f"read letter.svg {command}", seed=None)) == added(document)
 
 
+def test_a_seed_that_was_typed_is_noted_once(run: Run) -> None:
+    run("read letter.svg COMPLETE --seed 7 write -r out.svg")
+    assert run("read out.svg").property("svg_dc_description").count("--seed") == 1
+
+
 def test_vpypes_seed_decides(run: Run) -> None:
     one, same, other = (run("read eyes.svg COMPLETE -n 3", seed=i) for i in (5, 5, 6))
     assert added(one) == added(same) != added(other)
@@ -512,7 +549,9 @@ def svg(layers: list[list[str]], *, size: str = "100", extra: str = "") -> str:
         ("read good.svg COMPLETE -c all", "unknown class 'all'"),
         ("read good.svg COMPLETE -n 0", "'--count': 0 is not at least 1"),
         ("read good.svg COMPLETE -n -2", "'--count': -2 is not at least 1"),
-        ("read good.svg COMPLETE -n x", "'--count': 'x' is not a number"),
+        ("read good.svg COMPLETE -n x", "'--count': 'x' is not a whole number"),
+        ("read good.svg COMPLETE -c cat,dog", "one class is needed, not 'cat,dog'"),
+        ("read good.svg forfile good.svg COMPLETE end", "empty, or the file has no lines"),
         ("read good.svg COMPLETE -n 5 grid 2 2", "5 variants do not fit into a grid of 4"),
         ("read good.svg COMPLETE grid 0 2", "a grid has 1 cell or more"),
         ("read good.svg COMPLETE grid -o 1mm 1mm 2 2", "choose larger cells"),

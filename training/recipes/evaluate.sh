@@ -4,9 +4,9 @@
 set -euo pipefail
 data=data/quickdraw.safetensors
 
-# The judges, trained until they stop getting better. (Those in training/judges had not yet: the
-# raster judge had one round of four passes, with AdamW; the sequence judge two rounds of two, by
-# the command with --passes 2.)
+# The judges, trained until they stop getting better. (Those in training/judges have: another
+# round of two passes, with --from, leaves the raster judge at 70.9 % of validation drawings, the
+# sequence judge at 69.8 % where it had 70.0.)
 python -m training.judge raster $data
 python -m training.judge sequence $data
 

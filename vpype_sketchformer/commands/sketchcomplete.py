@@ -159,8 +159,9 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
     often where you tell its class or its extent.
 
     Where the class is guessed, several variants are drawn as what the drawing may be, in
-    proportion to how likely that is, the first as the likeliest; what is added for each class
-    has a layer of its own, which it names.
+    proportion to how likely that is, the first as the likeliest; where nothing is missing of
+    that, the next likely class has its turn. What is added for each class has a layer of its
+    own, which it names.
 
     Several variants make a sheet: the first cell lies around your drawing, which stays in its
     place, the others follow to the right and below, and hold copies of it. The copies lie on
@@ -270,7 +271,7 @@ def sketchcomplete(call: Call[_Memory], document: vp.Document) -> vp.Document:
                 add(document, sketch.moved(*sheet.offset(i)), lid, layer)
     _note(document, completion, call)
     if count > 1 or page_is_free(document):
-        extend_to(document, sheet, place)
+        extend_to(memory, document, sheet, place)
     if tight:
         loosen(memory, document)
     return document
@@ -311,6 +312,13 @@ def _report(memory: Memory, completion: Completion) -> None:
             "thinned",
             "the drawing has more detail than the model can take in: it looked at a "
             "simpler one; your lines stay as they are",
+        )
+    first = completion.sketches[0]
+    if completion.ranking and first.label != completion.ranking[0][0]:
+        click.echo(
+            f"{memory.command}: nothing is missing of {completion.ranking[0][0]}: drawn as "
+            f"{first.label}; `--class` makes it what you say",
+            err=True,
         )
     bare = sum(not sketch.strokes for sketch in completion.sketches)
     if bare:

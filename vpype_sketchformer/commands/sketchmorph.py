@@ -219,7 +219,7 @@ def sketchmorph(call: Call[SeeingMemory], document: vp.Document) -> vp.Document:
         | {"class": ", ".join(titles)},
     )
     if drawings:
-        extend_to(document, sheet, place)
+        extend_to(memory, document, sheet, place)
         if tight:
             loosen(memory, document)
     elif not frame:
@@ -248,6 +248,11 @@ def _drawings(
     if not lines and call.place.block("forlayer"):
         return None
     if len(ends) == 1:
+        option = {"first": "--from", "last": "--to"}[ends[0]]
+        if not any(lines.values()):
+            raise click.UsageError(
+                f"there is no drawing: `read` one, or name a class by `{option}` as well."
+            )
         return {ends[0]: lines}
     lids = list(dict.fromkeys(lines if layers in (None, every) else layers))
     if len(lids) != 2:

@@ -183,7 +183,7 @@ def sketchvary(call: Call[SeeingMemory], document: vp.Document) -> vp.Document:
         | {"class": seen.label, "guess": guess(seen.ranking)},
     )
     if not values["replace"] or count > 1 or page_is_free(document):
-        extend_to(document, sheet, place)
+        extend_to(memory, document, sheet, place)
     if tight:
         loosen(memory, document)
     return document

@@ -1,5 +1,8 @@
 """The best of several rests of a beginning: the one that fits what is there.
 
+The recogniser says which looks most like its class. Of a drawing that it knows already it says
+the same whatever is added, so the model's own likelihood has a say as well.
+
 What does not fit is known by what people hardly do when they finish a drawing, measured on
 validation drawings: make it look less like what it is, or draw a line a second time.
 """
@@ -16,8 +19,9 @@ from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.choosing import further
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import bundled
-from vpype_sketchformer.model.sampling import sample
-from vpype_sketchformer.sketch import Sketch
+from vpype_sketchformer.model.sampling import network_of, sample
+from vpype_sketchformer.model.transformer import log_likelihood
+from vpype_sketchformer.sketch import DRAW, LIFT, Sketch
 
 Stroke = NDArray[np.float64]
 
@@ -26,6 +30,11 @@ Stroke = NDArray[np.float64]
 KEPT = 0.75
 #: How much of the rest, at most, runs along lines that were there: 98 times in 100.
 MOST_RETRACED = 0.2
+#: What a nat of a rest's likelihood, the mean of its points, counts beside one of its class's
+#: probability.
+LIKELIHOOD = 0.3
+#: The least probability that is told from none.
+LEAST = 1e-9
 #: Lines nearer than this share of the drawing, within some 25 degrees, run along each other.
 BESIDE, PARALLEL = 0.02, 0.9
 #: Lines are looked at from places so far apart, as a share of the drawing.
@@ -56,7 +65,8 @@ def sample_fitting(
 
     Returns:
         One drawing for each seed, the beginning first: of the tries that fit, if there are
-        any, and of those that ended, the one whose class the recogniser finds most probable.
+        any, and of those that ended, the one whose class the recogniser, and whose rest the
+        model finds most probable: strokes that belong to nothing are unlikely.
         A model with classes that it does not know chooses for itself, see ``sample``.
 
     Raises:
@@ -77,6 +87,9 @@ def sample_fitting(
     drawings = [old, *(sketch.strokes for sketch in drawn)]
     alike = recogniser.probabilities_if_alike(drawings)
     before, *shares = alike[:, recogniser.classes.index(label)].tolist()
+    scores = np.log(np.maximum(shares, LEAST)) + LIKELIHOOD * rest_likelihoods(
+        checkpoint, label, prefix, drawings[1:]
+    )
 
     def fits(number: int) -> bool:
         rest = prefix.rest(drawn[number].strokes)
@@ -91,13 +104,44 @@ def sample_fitting(
             kept = []
         elif not or_nothing:
             kept = kept or adding
-        best = max(kept, key=lambda k: (drawn[k].finished, shares[k]), default=None)
+        best = max(kept, key=lambda k: (drawn[k].finished, scores[k]), default=None)
         if best is None:
             ended = any(drawn[number].finished for number in numbers)
             result.append(Sketch(tuple(old), label, ended))
         else:
             result.append(drawn[best])
     return result
+
+
+def rest_likelihoods(
+    checkpoint: Checkpoint,
+    label: str,
+    prefix: Prefix,
+    drawings: Sequence[Sequence[Stroke]],
+) -> NDArray[np.float64]:
+    """Return how likely the rests of drawings are to the model.
+
+    Args:
+        checkpoint: The model.
+        label: The class.
+        prefix: What the drawings begin with.
+        drawings: The strokes of each, in the frame.
+
+    Returns:
+        Log-density in pixels, nats, the mean of the rest's points, (n,); 0 of no rest.
+    """
+    begun = len(prefix.positions)
+    lengths = np.array([sum(map(len, strokes)) for strokes in drawings])
+    positions = np.zeros((len(drawings), lengths.max(), 2))
+    pens = np.full(positions.shape[:2], DRAW)
+    for row, strokes in enumerate(drawings):
+        positions[row, : lengths[row]] = np.concatenate(strokes)
+        pens[row, np.cumsum([len(stroke) for stroke in strokes]) - 1] = LIFT
+    network = network_of(checkpoint)
+    labels = np.full(len(drawings), checkpoint.classes.index(label))
+    whole = log_likelihood(network, labels, positions, pens, lengths)
+    before = log_likelihood(network, labels[:1], positions[:1, :begun], pens[:1, :begun])
+    return (whole - before) / np.maximum(lengths - begun, 1)
 
 
 def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
 from collections.abc import Mapping
@@ -131,16 +132,10 @@ def note(document: vp.Document, call: Call[Any], properties: Mapping[str, Any]) 
     for name, value in properties.items():
         text = isinstance(value, str)
         document.set_property(f"{PREFIX}{name}", plain(value) if text else value)
-    line = plain(
-        shlex.join(
-            [
-                call.memory.command,
-                *call.place.arguments,
-                *("--seed", str(properties["seed"])),
-                *call.place.layout_arguments,
-            ]
-        )
-    )
+    typed, seed = list(call.place.arguments), ("--seed", str(properties["seed"]))
+    if seed not in itertools.pairwise(typed):
+        typed.extend(seed)
+    line = plain(shlex.join([call.memory.command, *typed, *call.place.layout_arguments]))
     # Of all the document's properties, `write -r` and `read` keep those of this form.
     known = document.property(DESCRIPTION) or ""
     if line not in known:

@@ -34,8 +34,9 @@ Box = tuple[float, float, float, float]
 
 #: A page is the box around the lines if it differs by less, in pixels.
 TIGHT = 1.0
-#: How many classes are named where the class is guessed.
-GUESSES = 3
+#: How many classes are named where the class is guessed, beside the likeliest, and how likely
+#: each is at least.
+GUESSES, LEAST_SHARE = 3, 0.005
 #: The options that say how freely a model draws, as `sample` takes them.
 FREEDOM = ("temperature", "structure_temperature", "pen_temperature", "guidance")
 
@@ -142,7 +143,8 @@ def strokes_of(lines: Lines, place: Place) -> list[Stroke]:
     except CompletionError as error:
         hint = ""
         if place.loop and not any(lines.values()):
-            hint = f" Inside `{place.loop}` the pipeline begins empty."
+            hint = f" Inside `{place.loop}` the pipeline begins empty"
+            hint += ", or the file has no lines." if place.loop == "forfile" else "."
         raise click.UsageError(f"{error}{hint}") from error
 
 
@@ -154,13 +156,20 @@ def percent(label: str, share: float) -> str:
 def report_guess(memory: Memory, ranking: Sequence[tuple[str, float]]) -> None:
     """Say what the drawing was taken for, where it was guessed."""
     if len(ranking) > 1:
-        first, *others = (percent(*guess) for guess in ranking[: GUESSES + 1])
-        click.echo(f"{memory.command}: looks like {first}, else {', '.join(others)}", err=True)
+        first, *others = _guesses(ranking)
+        rest = f", else {', '.join(others)}" if others else ""
+        click.echo(f"{memory.command}: looks like {first}{rest}", err=True)
 
 
 def guess(ranking: Sequence[tuple[str, float]]) -> str | None:
     """Write down what a drawing was taken for; None where it was not guessed."""
-    return ", ".join(percent(*each) for each in ranking[: GUESSES + 1]) or None
+    return ", ".join(_guesses(ranking)) or None
+
+
+def _guesses(ranking: Sequence[tuple[str, float]]) -> list[str]:
+    """Write down the likeliest classes, of those that anything speaks for."""
+    best = ranking[: GUESSES + 1]
+    return [percent(*each) for each in best if each == best[0] or each[1] >= LEAST_SHARE]
 
 
 def room_of(document: vp.Document, strokes: Sequence[Stroke]) -> Box | None:
@@ -201,10 +210,19 @@ def loosen(memory: Memory, document: vp.Document) -> None:
     )
 
 
-def extend_to(document: vp.Document, sheet: Sheet, place: Place) -> None:
+def extend_to(memory: Memory, document: vp.Document, sheet: Sheet, place: Place) -> None:
     """Make the page large enough for a sheet, unless it is to be tight or kept."""
-    if document.page_size != (0.0, 0.0) and not keeps_page_size(place):
+    if document.page_size == (0.0, 0.0):
+        return
+    if not keeps_page_size(place):
         extend_page(document, sheet.corner)
+    elif document.page_size and np.any(np.subtract(sheet.corner, document.page_size) > TIGHT):
+        wide, high = (length / CM for length in sheet.corner)
+        memory.warn(
+            "kept",
+            f"the sheet takes {wide:.3g} × {high:.3g} cm, more than the page, which `grid -k` "
+            "keeps as it is",
+        )
 
 
 def _is_vacant(layer: vp.LineCollection, name: str) -> bool:

@@ -216,6 +216,7 @@ def find_class(
         click.BadParameter: There is no such class; the message names those that are near, by
             their meaning or by their letters.
     """
+    require("," not in wanted, ctx, parameter, f"one class is needed, not {wanted!r}.")
     by_name = {name.casefold(): name for name in known}
     word = wanted.casefold()
     meant = SYNONYMS.get(word)

@@ -48,7 +48,8 @@ def _evaluate(state: vpype_cli.State, ctx: click.Context, name: str, value: Any)
         param = _parameter(ctx, name)
         message = error.message
         if isinstance(error.__cause__, ValueError):
-            message = f"{value!r} is not a {param.type.name}."
+            whole = "whole " if isinstance(param.type, vpype_cli.IntegerType) else ""
+            message = f"{value!r} is not a {whole}{param.type.name}."
             if param.type.name == "length":
                 message += f" Units: {', '.join(vp.UNITS)}."
         raise click.BadParameter(message, ctx, param) from error
