@@ -9,7 +9,8 @@ validation drawings: make it look less like what it is, or draw a line a second 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ MOST_RETRACED = 0.2
 LIKELIHOOD = 0.3
 #: The least probability that is told from none.
 LEAST = 1e-9
+#: Tries drawn, and drawings scored, at a time, so that memory stays bounded.
+DRAWN, SCORED = 64, 8
 #: Lines nearer than this share of the drawing, within some 25 degrees, run along each other.
 BESIDE, PARALLEL = 0.02, 0.9
 #: Lines are looked at from places so far apart, as a share of the drawing.
@@ -76,6 +79,24 @@ def sample_fitting(
     if tries == 1 or label not in recogniser.classes:
         labels = [label] * len(seeds)
         return sample(checkpoint, labels, seeds, best_of=tries, prefix=prefix, **style)
+    at_once = max(1, DRAWN // tries)
+    drawn = (
+        _fit(checkpoint, label, seeds[i : i + at_once], prefix, tries, or_nothing, style)
+        for i in range(0, len(seeds), at_once)
+    )
+    return list(itertools.chain.from_iterable(drawn))
+
+
+def _fit(
+    checkpoint: Checkpoint,
+    label: str,
+    seeds: Sequence[np.random.SeedSequence],
+    prefix: Prefix,
+    tries: int,
+    or_nothing: bool,
+    style: Mapping[str, Any],
+) -> list[Sketch]:
+    recogniser = bundled()
     drawn = sample(
         checkpoint,
         [label] * len(seeds) * tries,
@@ -84,22 +105,24 @@ def sample_fitting(
         **style,
     )
     old = prefix.strokes
-    drawings = [old, *(sketch.strokes for sketch in drawn)]
-    alike = recogniser.probabilities_if_alike(drawings)
+    alike = recogniser.probabilities_if_alike([old, *(sketch.strokes for sketch in drawn)])
     before, *shares = alike[:, recogniser.classes.index(label)].tolist()
-    scores = np.log(np.maximum(shares, LEAST)) + LIKELIHOOD * rest_likelihoods(
-        checkpoint, label, prefix, drawings[1:]
+    rests = [prefix.rest(sketch.strokes) for sketch in drawn]
+    fits = [
+        number
+        for number, rest in enumerate(rests)
+        if rest and shares[number] >= KEPT * before and retraced(old, rest) <= MOST_RETRACED
+    ]
+    scores = np.log(np.maximum(shares, LEAST))
+    scores[fits] += LIKELIHOOD * rest_likelihoods(
+        checkpoint, label, prefix, [drawn[number].strokes for number in fits]
     )
-
-    def fits(number: int) -> bool:
-        rest = prefix.rest(drawn[number].strokes)
-        return shares[number] >= KEPT * before and retraced(old, rest) <= MOST_RETRACED
 
     result = []
     for first in range(0, len(drawn), tries):
         numbers = range(first, first + tries)
-        adding = [number for number in numbers if prefix.rest(drawn[number].strokes)]
-        kept = [number for number in adding if fits(number)]
+        adding = [number for number in numbers if rests[number]]
+        kept = [number for number in numbers if number in fits]
         if or_nothing and len(adding) <= tries / 2:
             kept = []
         elif not or_nothing:
@@ -130,18 +153,23 @@ def rest_likelihoods(
     Returns:
         Log-density in pixels, nats, the mean of the rest's points, (n,); 0 of no rest.
     """
+    network, row = network_of(checkpoint), checkpoint.classes.index(label)
+
+    def likelihoods(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
+        lengths = np.array([sum(map(len, strokes)) for strokes in drawings])
+        positions = np.zeros((len(drawings), lengths.max(), 2))
+        pens = np.full(positions.shape[:2], DRAW)
+        for i, strokes in enumerate(drawings):
+            positions[i, : lengths[i]] = np.concatenate(strokes)
+            pens[i, np.cumsum([len(stroke) for stroke in strokes]) - 1] = LIFT
+        labels = np.full(len(drawings), row)
+        return log_likelihood(network, labels, positions, pens, lengths)
+
     begun = len(prefix.positions)
-    lengths = np.array([sum(map(len, strokes)) for strokes in drawings])
-    positions = np.zeros((len(drawings), lengths.max(), 2))
-    pens = np.full(positions.shape[:2], DRAW)
-    for row, strokes in enumerate(drawings):
-        positions[row, : lengths[row]] = np.concatenate(strokes)
-        pens[row, np.cumsum([len(stroke) for stroke in strokes]) - 1] = LIFT
-    network = network_of(checkpoint)
-    labels = np.full(len(drawings), checkpoint.classes.index(label))
-    whole = log_likelihood(network, labels, positions, pens, lengths)
-    before = log_likelihood(network, labels[:1], positions[:1, :begun], pens[:1, :begun])
-    return (whole - before) / np.maximum(lengths - begun, 1)
+    added = np.array([sum(map(len, strokes)) - begun for strokes in drawings])
+    parts = [drawings[i : i + SCORED] for i in range(0, len(drawings), SCORED)]
+    whole = np.array([nats for part in parts for nats in likelihoods(part)])
+    return (whole - likelihoods([prefix.strokes])) / np.maximum(added, 1)
 
 
 def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:

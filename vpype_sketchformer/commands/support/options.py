@@ -216,9 +216,10 @@ def find_class(
         click.BadParameter: There is no such class; the message names those that are near, by
             their meaning or by their letters.
     """
-    require("," not in wanted, ctx, parameter, f"one class is needed, not {wanted!r}.")
     by_name = {name.casefold(): name for name in known}
     word = wanted.casefold()
+    several = "," in wanted and word not in by_name
+    require(not several, ctx, parameter, f"one class is needed, not {wanted!r}.")
     meant = SYNONYMS.get(word)
     near = (
         [meant]
