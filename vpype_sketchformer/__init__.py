@@ -21,7 +21,7 @@ COMPLETION_TEMPERATURE = 0.6
 COMPLETION_STRUCTURE_TEMPERATURE = 0.8
 #: How much to insist on the class.
 COMPLETION_GUIDANCE = 2.5
-#: How often to draw each, to keep the one that most looks like its class.
+#: How often to draw each, to keep the one that fits best.
 COMPLETION_TRIES = 8
 
 # The same where a code tells what to draw: what is to differ differs in the code, so the lines

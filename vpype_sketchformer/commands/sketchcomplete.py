@@ -129,7 +129,8 @@ def _check(call: Call[_Memory]) -> None:
 @options.guidance_of(COMPLETION_GUIDANCE)
 @options.tries_of(
     COMPLETION_TRIES,
-    "Draw each K times, and keep the one that most looks like its class, of those that fit",
+    "Draw each K times, and keep the one that most looks like its class and is likeliest to "
+    "the model, of those that fit",
 )
 @click.option(
     "--one-line",

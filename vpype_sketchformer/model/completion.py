@@ -167,8 +167,8 @@ def complete(
         temperature: See there.
         structure_temperature: See there.
         guidance: See there.
-        tries: How often to draw each, to keep the one that most looks like its class, of those
-            that fit the beginning; see ``fitting.sample_fitting``.
+        tries: How often to draw each, to keep the best of those that fit the beginning; see
+            ``fitting.sample_fitting``.
         progress: See there.
         style: See there.
 
