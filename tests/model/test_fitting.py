@@ -165,7 +165,7 @@ def test_what_the_model_finds_likelier_is_kept(
 
 
 def test_a_rest_is_as_likely_as_what_it_adds_to_the_beginning(model: Checkpoint) -> None:
-    """Together and padded, rests are as likely as each alone; no rest has no likelihood."""
+    """The whole is as likely as beginning and rest together; no rest has no likelihood."""
     prefix = make_prefix(HEAD, Placement(np.zeros(2), 1.0, np.zeros(2)), join=False)
     network = network_of(model)
     label = np.array([model.classes.index("cat")])

@@ -26,10 +26,10 @@ from vpype_sketchformer import (
 )
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.fitting import sample_fitting
-from vpype_sketchformer.model.prefix import Prefix
+from vpype_sketchformer.model.prefix import Prefix, pens_of
 from vpype_sketchformer.model.recogniser import Growth, bundled
 from vpype_sketchformer.model.transformer import Transformer, log_likelihood, on_one_thread
-from vpype_sketchformer.sketch import DRAW, FRAME, LIFT, SIMPLIFICATION, Sketch
+from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION, Sketch
 from vpype_sketchformer.smoothing import smooth
 
 Stroke = NDArray[np.float64]
@@ -527,7 +527,7 @@ def score(
     Densities in pixels of different scales become comparable in the beginning's own unit:
     each point adds the logarithm of the pixels' area.
     """
-    pens = _pens(strokes)
+    pens = pens_of(strokes)
     points = np.concatenate(strokes)
     pairs = [(label, placement) for label in labels for placement in placements]
     scores = []
@@ -540,16 +540,10 @@ def score(
     return np.concatenate(scores)
 
 
-def _pens(strokes: Sequence[Stroke]) -> NDArray[np.intp]:
-    pens = np.full(sum(map(len, strokes)), DRAW)
-    pens[np.cumsum([len(stroke) for stroke in strokes]) - 1] = LIFT
-    return pens
-
-
 def make_prefix(strokes: Sequence[Stroke], placement: Placement, join: bool) -> Prefix:
     """Take simplified strokes into the frame; ``join`` as for a ``Prefix``."""
     positions = placement.to_frame(np.concatenate(strokes))
-    return Prefix(positions, _pens(strokes)[:-1], join)
+    return Prefix(positions, pens_of(strokes)[:-1], join)
 
 
 def _rest(

@@ -9,8 +9,7 @@ validation drawings: make it look less like what it is, or draw a line a second 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from numpy.typing import NDArray
 
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.choosing import further
-from vpype_sketchformer.model.prefix import Prefix
+from vpype_sketchformer.model.prefix import Prefix, pens_of
 from vpype_sketchformer.model.recogniser import bundled
 from vpype_sketchformer.model.sampling import network_of, sample
 from vpype_sketchformer.model.transformer import log_likelihood
-from vpype_sketchformer.sketch import DRAW, LIFT, Sketch
+from vpype_sketchformer.sketch import Sketch
 
 Stroke = NDArray[np.float64]
 
@@ -36,8 +35,6 @@ MOST_RETRACED = 0.2
 LIKELIHOOD = 0.3
 #: The least probability that is told from none.
 LEAST = 1e-9
-#: Tries drawn, and drawings scored, at a time, so that memory stays bounded.
-DRAWN, SCORED = 64, 8
 #: Lines nearer than this share of the drawing, within some 25 degrees, run along each other.
 BESIDE, PARALLEL = 0.02, 0.9
 #: Lines are looked at from places so far apart, as a share of the drawing.
@@ -79,24 +76,6 @@ def sample_fitting(
     if tries == 1 or label not in recogniser.classes:
         labels = [label] * len(seeds)
         return sample(checkpoint, labels, seeds, best_of=tries, prefix=prefix, **style)
-    at_once = max(1, DRAWN // tries)
-    drawn = (
-        _fit(checkpoint, label, seeds[i : i + at_once], prefix, tries, or_nothing, style)
-        for i in range(0, len(seeds), at_once)
-    )
-    return list(itertools.chain.from_iterable(drawn))
-
-
-def _fit(
-    checkpoint: Checkpoint,
-    label: str,
-    seeds: Sequence[np.random.SeedSequence],
-    prefix: Prefix,
-    tries: int,
-    or_nothing: bool,
-    style: Mapping[str, Any],
-) -> list[Sketch]:
-    recogniser = bundled()
     drawn = sample(
         checkpoint,
         [label] * len(seeds) * tries,
@@ -153,23 +132,20 @@ def rest_likelihoods(
     Returns:
         Log-density in pixels, nats, the mean of the rest's points, (n,); 0 of no rest.
     """
-    network, row = network_of(checkpoint), checkpoint.classes.index(label)
+    network, label_row = network_of(checkpoint), np.array([checkpoint.classes.index(label)])
 
-    def likelihoods(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
-        lengths = np.array([sum(map(len, strokes)) for strokes in drawings])
-        positions = np.zeros((len(drawings), lengths.max(), 2))
-        pens = np.full(positions.shape[:2], DRAW)
-        for i, strokes in enumerate(drawings):
-            positions[i, : lengths[i]] = np.concatenate(strokes)
-            pens[i, np.cumsum([len(stroke) for stroke in strokes]) - 1] = LIFT
-        labels = np.full(len(drawings), row)
-        return log_likelihood(network, labels, positions, pens, lengths)
+    def likelihood(strokes: Sequence[Stroke]) -> float:
+        points = np.concatenate(strokes)[None]
+        return float(log_likelihood(network, label_row, points, pens_of(strokes))[0])
 
-    begun = len(prefix.positions)
-    added = np.array([sum(map(len, strokes)) - begun for strokes in drawings])
-    parts = [drawings[i : i + SCORED] for i in range(0, len(drawings), SCORED)]
-    whole = np.array([nats for part in parts for nats in likelihoods(part)])
-    return (whole - likelihoods([prefix.strokes])) / np.maximum(added, 1)
+    before, begun = likelihood(prefix.strokes), len(prefix.positions)
+    added = [sum(map(len, strokes)) - begun for strokes in drawings]
+    return np.array(
+        [
+            (likelihood(strokes) - before) / max(count, 1)
+            for strokes, count in zip(drawings, added, strict=True)
+        ]
+    )
 
 
 def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:

@@ -21,7 +21,7 @@ from vpype_sketchformer.model.transformer import (
     KVCache,
     Transformer,
 )
-from vpype_sketchformer.sketch import DRAW
+from vpype_sketchformer.sketch import DRAW, LIFT
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,13 @@ class Prefix:
         differ = self.pens[:most] != other.pens[:most]
         differ |= np.any(self.positions[:most] != other.positions[:most], axis=1)
         return int(np.argmax(differ)) if differ.any() else most
+
+
+def pens_of(strokes: Sequence[NDArray[np.float64]]) -> NDArray[np.intp]:
+    """Return what the pen does after each point of strokes, (T,): it lifts after each."""
+    pens = np.full(sum(map(len, strokes)), DRAW)
+    pens[np.cumsum([len(stroke) for stroke in strokes]) - 1] = LIFT
+    return pens
 
 
 class Reading:

@@ -422,7 +422,6 @@ def log_likelihood(
     labels: NDArray[np.intp],
     positions: NDArray[np.floating],
     pens: NDArray[np.intp],
-    lengths: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
     """Log-density of drawings, or of their beginnings, under a class each.
 
@@ -430,9 +429,8 @@ def log_likelihood(
         network: The model.
         labels: Classes, (n,).
         positions: Points in the frame, pixels, (n, T, 2).
-        pens: What the pen does after each point, (n, T), or the same for all, (T,); after
-            the last point it is not counted.
-        lengths: How many points of each count, (n,), the others being padding; None for all.
+        pens: What the pen does after each point, the same for all, (T,); after the last
+            point it is not counted.
 
     Returns:
         Nats in pixels, (n,).
@@ -452,11 +450,7 @@ def log_likelihood(
         offsets.reshape(-1, 2),
         rows.reshape(-1),
     )
-    ends = np.full(n, steps) if lengths is None else lengths
-    at = np.arange(steps)
-    density = np.where(at < ends[:, None], density.reshape(n, steps), 0.0)
-    chosen = np.where(at < ends[:, None] - 1, chosen.reshape(n, steps), 0.0)
-    return density.sum(axis=1) + chosen.sum(axis=1)
+    return density.reshape(n, steps).sum(axis=1) + chosen.reshape(n, steps)[:, :-1].sum(axis=1)
 
 
 def log_probabilities(
