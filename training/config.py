@@ -53,6 +53,8 @@ class TrainConfig:
         dropout: Share of the blocks' outputs dropped.
         balance: Classes come in proportion to their size to this power.
         mirror: Augmentation: share of drawings whose left and right are swapped.
+        alter: Augmentation: share of drawings that are altered (mirrored, turned, wider, their
+            strokes in the other order, backwards) and tell how.
         turn: Augmentation: half of the drawings are turned (radians) and sheared (a share)
             by up to this.
         stretch: Augmentation: one axis shrinks by up to this share.
@@ -90,6 +92,7 @@ class TrainConfig:
     dropout: float = 0.0
     balance: float = 0.6
     mirror: float = 0.0
+    alter: float = 0.0
     turn: float = 0.0
     stretch: float = 0.1
     hide_label: float = 0.1

@@ -29,6 +29,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from training import OutFile, Refusal, help_from
 from training.model import Sketchformer
@@ -44,6 +45,8 @@ from vpype_sketchformer.model.transformer import expected_shapes
 
 #: Tensors with a row for each class, and one for the null class.
 CLASS_TABLES = ("start.weight", "label.weight", "prior.mean", "prior.log_spread")
+#: What tells a network in training how drawings were altered; no file keeps it.
+ALTERED = "altered.weight"
 
 
 def to_checkpoint(
@@ -51,7 +54,9 @@ def to_checkpoint(
 ) -> Checkpoint:
     """Take the weights out of torch."""
     tensors = {
-        name: t.detach().float().cpu().numpy() for name, t in model.state_dict().items()
+        name: t.detach().float().cpu().numpy()
+        for name, t in model.state_dict().items()
+        if name != ALTERED
     }
     return Checkpoint(model.config, tensors, tuple(classes), model.scale, metadata)
 
@@ -68,7 +73,7 @@ def from_checkpoint(checkpoint: Checkpoint) -> Sketchformer:
     """Put the weights back into torch, ready to evaluate."""
     model = Sketchformer(checkpoint.config, len(checkpoint.classes), checkpoint.scale)
     state = {name: torch.from_numpy(t) for name, t in checkpoint.tensors.items()}
-    model.load_state_dict(state)
+    _fill(model, state)
     return model.eval()
 
 
@@ -87,8 +92,13 @@ def begin_from(
         for name, t in checkpoint.tensors.items()
     }
     model = Sketchformer(checkpoint.config, len(classes), checkpoint.scale, dropout)
-    model.load_state_dict(state)
+    _fill(model, state)
     return model
+
+
+def _fill(model: Sketchformer, weights: Mapping[str, Tensor]) -> None:
+    """Give a model weights of a file."""
+    model.load_state_dict({ALTERED: model.altered.weight, **weights})
 
 
 def deepen(checkpoint: Checkpoint, layers: int, seed: int = 0) -> Checkpoint:

@@ -26,6 +26,10 @@ from vpype_sketchformer.model.transformer import (
     ModelConfig,
 )
 
+#: Numbers that tell how a drawing was altered: whether mirrored, its last stroke first, each
+#: stroke backwards; how far turned and how much wider (shares of the most).
+ALTERATIONS = 5
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -42,6 +46,7 @@ class Batch:
         pictures: Ink of the drawings whose code is told, (B, SIZE, SIZE); where none is, no
             pixels.
         coded: Whose code is told, bool (B,).
+        altered: How each was altered, zeros where it was not, (B, ALTERATIONS).
     """
 
     labels: Tensor
@@ -53,6 +58,7 @@ class Batch:
     real: Tensor
     pictures: Tensor
     coded: Tensor
+    altered: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Move to a device."""
@@ -269,6 +275,8 @@ class Sketchformer(nn.Module):
         self.quality = nn.Embedding(BEST_QUALITY + 1, d)
         self.pen = nn.Embedding(3, d)
         self.point = nn.Linear(FEATURES, d, bias=False)
+        # In training only: what is drawn is never altered.
+        self.altered = nn.Linear(ALTERATIONS, 2 * d, bias=False)
         self.blocks = nn.ModuleList(Block(config, dropout) for _ in range(config.layers))
         self.mixture = nn.Linear(d, 6 * config.mixtures)
         self.pen_hidden = nn.Linear(d + FEATURES, config.pen_width)
@@ -286,6 +294,7 @@ class Sketchformer(nn.Module):
         for table in (self.start, self.label, self.strokes, self.pen):
             nn.init.normal_(table.weight, std=0.3)
         nn.init.zeros_(self.quality.weight)
+        nn.init.zeros_(self.altered.weight)
         init_mixture(self.mixture)
         nn.init.zeros_(self.pen_out.weight)
 
@@ -316,8 +325,9 @@ class Sketchformer(nn.Module):
             codes: See `read_codes`.
         """
         quality = self.quality(batch.quality)  # (B, d)
+        altered_start, altered = self.altered(batch.altered).chunk(2, dim=-1)
         start = self.start(batch.labels) + self.strokes(batch.strokes) + quality
-        told = self.label(batch.labels) + quality
+        start, told = start + altered_start, self.label(batch.labels) + quality + altered
         gains: list[Tensor | None] = [None] * len(self.blocks)
         if codes is not None:
             hidden = F.relu(self.code_hidden(codes))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from training.model import Batch, Sketchformer
+from training.model import ALTERATIONS, Batch, Sketchformer
 from vpype_sketchformer.model.checkpoint import load
 from vpype_sketchformer.model.features import describe
 from vpype_sketchformer.model.mixture import SIGMA_FLOOR, Mixture
@@ -36,7 +36,9 @@ def read(points: list[Point], label: int) -> Batch:
     parts = (features, offsets, pens, np.ones_like(pens, bool))
     told = (torch.tensor([value]) for value in (label, ANY_STROKES, BEST_QUALITY))
     no_code = (torch.zeros(1, 0, 0), torch.zeros(1, dtype=torch.bool))
-    return Batch(*told, *map(torch.from_numpy, parts), *no_code)
+    return Batch(
+        *told, *map(torch.from_numpy, parts), *no_code, altered=torch.zeros(1, ALTERATIONS)
+    )
 
 
 @torch.no_grad()

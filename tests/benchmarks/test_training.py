@@ -20,7 +20,7 @@ from training.data.batches import offset_scale, training_batches
 from training.data.dataset import Dataset
 from training.data.readers import read_ndjson
 from training.loop import rate, train_step, training_indices
-from training.model import Batch
+from training.model import ALTERATIONS, Batch
 
 from .conftest import Judge, in_turns
 
@@ -74,6 +74,7 @@ def baseline_steps(dataset: Dataset) -> Iterator[int]:
                 real=torch.ones(BASELINE_BATCH, BASELINE_LENGTH, dtype=torch.bool),
                 pictures=torch.zeros(BASELINE_BATCH, 0, 0),
                 coded=torch.zeros(BASELINE_BATCH, dtype=torch.bool),
+                altered=torch.zeros(BASELINE_BATCH, ALTERATIONS),
             )
         )
         torch.autograd.backward(offset.mean() + pen.mean())

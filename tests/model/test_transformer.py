@@ -110,7 +110,9 @@ def test_padding_and_neighbours_change_nothing(model: Sketchformer, batch: Batch
             n = int(batch.real[row].sum())
             alone = Batch(
                 *(
-                    t[row : row + 1, :n] if t.ndim > 1 else t[row : row + 1]
+                    t[row : row + 1, :n]
+                    if t.shape[1:2] == batch.real.shape[1:]
+                    else t[row : row + 1]
                     for t in vars(batch).values()
                 )
             )

@@ -44,6 +44,8 @@ from training.build import build_model, build_optimizers
 from training.config import TrainConfig, read_config
 from training.data import dataset as datasets
 from training.data.batches import (
+    MOST_TURNED,
+    MOST_WIDER,
     PLAIN,
     Augmentation,
     cut_batches,
@@ -55,7 +57,7 @@ from training.data.batches import (
 )
 from training.data.dataset import Dataset
 from training.data.readers import read_ndjson
-from training.model import Batch, Sketchformer
+from training.model import ALTERATIONS, Batch, Sketchformer
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import find, load, save
 from vpype_sketchformer.model.transformer import (
@@ -64,7 +66,7 @@ from vpype_sketchformer.model.transformer import (
     SEVERAL_STROKES,
     ModelConfig,
 )
-from vpype_sketchformer.sketch import DRAW, LIFT
+from vpype_sketchformer.sketch import DRAW, END, LIFT
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "training/configs"
@@ -923,6 +925,43 @@ def test_mirrored_drawings_are_mirrored(dataset: Dataset) -> None:
         mirrored += np.array_equal(after, flipped)
         assert np.array_equal(after, flipped) or np.array_equal(after, before)
     assert mirrored / len(indices) == pytest.approx(0.5, abs=0.1)
+
+
+def altered(strokes: list[np.ndarray], told: np.ndarray) -> list[np.ndarray]:
+    """Alter one drawing as it is told, stroke by stroke."""
+    mirrored, last_first, backwards, turned, wider = told.tolist()
+    if last_first:
+        strokes = strokes[::-1]
+    if backwards:
+        strokes = [stroke[::-1] for stroke in strokes]
+    side = math.exp(MOST_WIDER * wider) * (-1 if mirrored else 1)
+    turn = complex(math.cos(MOST_TURNED * turned), math.sin(MOST_TURNED * turned))
+    moved = [(side * stroke[:, 0] + 1j * stroke[:, 1]) * turn for stroke in strokes]
+    plane = [np.column_stack([stroke.real, stroke.imag]) for stroke in moved]
+    corner = np.concatenate(plane).min(axis=0)
+    extent = max((np.concatenate(plane) - corner).max(), 1e-9)
+    return [(stroke - corner) * 255 / extent for stroke in plane]
+
+
+def test_altered_drawings_tell_how(dataset: Dataset) -> None:
+    indices = np.arange(len(dataset))
+    augmentation = Augmentation(alter=0.6)
+    batch = make_batch(dataset, indices, augmentation, np.random.default_rng(0))
+    kinds = np.zeros(ALTERATIONS)
+    for row, index in enumerate(indices.tolist()):
+        told = batch.altered[row].double().numpy()
+        kinds += told != 0
+        before = dataset.drawing(index)
+        strokes = np.split(before.points.astype(float), np.flatnonzero(before.pen)[:-1] + 1)
+        expected = altered(strokes, told)
+        after = (batch.features[row, : len(before.pen), 4:6].double().numpy() + 1) * 128
+        np.testing.assert_allclose(after, np.concatenate(expected), atol=0.51)
+        lifts = np.cumsum([len(stroke) for stroke in expected]) - 1
+        pens = batch.pens[row, : len(before.pen)].numpy()
+        np.testing.assert_array_equal(np.flatnonzero(pens != DRAW), lifts)
+        assert pens[-1] == END and (pens == END).sum() == 1
+    shares = kinds / len(indices)
+    np.testing.assert_allclose(shares, [0.3, 0.15, 0.15, 0.3, 0.3], atol=0.1)
 
 
 def test_a_lone_dot_is_no_disaster(tmp_path: Path) -> None:

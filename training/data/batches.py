@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.dataset import Dataset
-from training.model import Batch
+from training.model import ALTERATIONS, Batch
 from vpype_sketchformer.model.features import describe
 from vpype_sketchformer.model.sight import SIZE, draw
 from vpype_sketchformer.model.transformer import (
@@ -24,10 +24,15 @@ from vpype_sketchformer.model.transformer import (
     SEVERAL_STROKES,
     UNKNOWN_QUALITY,
 )
-from vpype_sketchformer.sketch import DRAW
+from vpype_sketchformer.sketch import DRAW, END, LIFT
 
 #: Drawings are sorted by length within chunks of this many, so that batches pad little.
 CHUNK = 8192
+#: How often an altered drawing is mirrored, begun with its last stroke, drawn backwards.
+FLIPPED = (0.5, 0.25, 0.25)
+#: Most that one is turned, radians, and the logarithm of most that one side grows beside the
+#: other; each happens to half of them.
+MOST_TURNED, MOST_WIDER = 0.35, 0.3
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Augmentation:
 
     Attributes:
         mirror: Share of drawings whose left and right are swapped.
+        alter: Share of drawings that are altered, much, and tell how.
         turn: Half of the drawings are turned (radians) and sheared (a share) by up to this.
         stretch: One axis shrinks by up to this share; the longer side stays 255.
         hide_label: Share of drawings whose class is hidden (for guidance).
@@ -47,6 +53,7 @@ class Augmentation:
     """
 
     mirror: float = 0.0
+    alter: float = 0.0
     stretch: float = 0.0
     turn: float = 0.0
     hide_label: float = 0.0
@@ -172,6 +179,10 @@ def make_batch(
         turned = rng.random(n) < augmentation.mirror
         widths = np.where(real, positions[..., 0], 0.0).max(axis=1)
         positions[turned, :, 0] = widths[turned, None] - positions[turned, :, 0]
+    altered = np.zeros((n, ALTERATIONS), np.float32)
+    if augmentation.alter:
+        altered = _alterations(rng.random(n) < augmentation.alter, rng)
+        positions, pens = _altered(positions, pens, real, altered)
     if augmentation.turn:
         positions = _turned(positions, real, augmentation.turn, rng)
     if augmentation.stretch:
@@ -206,7 +217,44 @@ def make_batch(
         real=torch.from_numpy(real),
         pictures=torch.from_numpy(pictures),
         coded=torch.from_numpy(coded),
+        altered=torch.from_numpy(altered),
     )
+
+
+def _alterations(chosen: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw how those that are chosen are altered, (n, ALTERATIONS).
+
+    Many times as many drawings to learn from, and since each tells how it was altered, what
+    is drawn is not (Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based
+    Generative Models", appendix F.2).
+    """
+    flips = rng.random((len(chosen), len(FLIPPED))) < FLIPPED
+    amounts = rng.uniform(-1, 1, (len(chosen), ALTERATIONS - len(FLIPPED)))
+    amounts *= rng.random(amounts.shape) < 0.5
+    return (np.hstack([flips, amounts]) * chosen[:, None]).astype(np.float32)
+
+
+def _altered(
+    positions: NDArray[np.float32],
+    pens: NDArray[np.int64],
+    real: NDArray[np.bool_],
+    altered: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Alter drawings, (n, T, 2) and (n, T), as told, (n, ALTERATIONS)."""
+    mirrored, last_first, backwards, turned, wider = altered.T[..., None]
+    strokes = np.cumsum(pens != DRAW, axis=1) - (pens != DRAW)
+    columns = np.arange(pens.shape[1])
+    keys = np.where(last_first, -strokes, strokes) * len(columns) * 2
+    keys = keys + np.where(backwards, -columns, columns)
+    order = np.argsort(np.where(real, keys, np.inf), axis=1, kind="stable")
+    positions = np.take_along_axis(positions, order[..., None], axis=1)
+    strokes = np.where(real, np.take_along_axis(strokes, order, axis=1), -1)
+    ends = np.append(strokes, np.full((len(pens), 1), -1), axis=1)
+    pens = np.where(ends[:, 1:] == ends[:, :-1], DRAW, np.where(ends[:, 1:] < 0, END, LIFT))
+    pens = np.where(real, pens, 0)
+    sides = np.exp(wider[:, 0] * MOST_WIDER) * (1 - 2 * mirrored[:, 0])
+    angle = turned[:, 0] * MOST_TURNED
+    return _moved(positions, real, sides, angle, np.zeros_like(angle)), pens
 
 
 def _pictures(
@@ -235,8 +283,19 @@ def _turned(
     """Turn and shear half of the drawings (n, T, 2), back into the frame."""
     n = len(positions)
     angle, shear = rng.uniform(-most, most, (2, n)) * (rng.random(n) < 0.5)
-    rows_x = np.stack([np.cos(angle), shear - np.sin(angle)], axis=-1)
-    rows_y = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    return _moved(positions, real, np.ones(n), angle, shear)
+
+
+def _moved(
+    positions: NDArray[np.float32],
+    real: NDArray[np.bool_],
+    wider: NDArray[np.floating],
+    angle: NDArray[np.floating],
+    shear: NDArray[np.floating],
+) -> NDArray[np.float32]:
+    """Make drawings (n, T, 2) wider, turn and shear them, (n,), back into the frame."""
+    rows_x = np.stack([np.cos(angle) * wider, shear - np.sin(angle)], axis=-1)
+    rows_y = np.stack([np.sin(angle) * wider, np.cos(angle)], axis=-1)
     matrices = np.stack([rows_x, rows_y], axis=1).astype(np.float32)  # (n, 2, 2)
     moved = positions @ matrices.swapaxes(1, 2)
     moved -= np.where(real[..., None], moved, np.inf).min(axis=1, keepdims=True)
