@@ -176,7 +176,8 @@ def as_guide(checkpoint: Checkpoint) -> Checkpoint:
 @click.option(
     "--guide",
     metavar="MODEL",
-    help="A smaller model, whose drawings of nothing in particular guidance leads away from.",
+    help="A smaller model, whose drawings of nothing in particular guidance leads away from; "
+    "or one that has such a model in it, as 'quickdraw' does.",
 )
 @click.option(
     "-o",
@@ -190,7 +191,8 @@ def main(model: str, scores: Path | None, guide: str | None, out: Path) -> None:
     try:
         checkpoint = load(find(model))
         if guide:
-            checkpoint = replace(checkpoint, guide=as_guide(load(find(guide))))
+            small = load(find(guide))
+            checkpoint = replace(checkpoint, guide=small.guide or as_guide(small))
     except CheckpointError as error:
         raise Refusal(str(error)) from error
     if scores:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from scipy import stats
 from torch import distributions
 
 from training.export import as_guide
+from training.export import main as export
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import Checkpoint, load, save
 from vpype_sketchformer.model.mixture import Mixture
@@ -145,11 +147,18 @@ def test_a_guide_stands_for_the_null_class(checkpoint: Checkpoint, tmp_path: Pat
     kept = load(tmp_path / "guided.safetensors")
     assert kept.guide is not None
     assert kept.guide.classes == ()
+    save(checkpoint, tmp_path / "later.safetensors")
+    words = [tmp_path / "later.safetensors", "--guide", tmp_path / "guided.safetensors"]
+    words += ["-o", tmp_path / "handed-on.safetensors"]
+    result = CliRunner().invoke(export, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    handed_on = load(tmp_path / "handed-on.safetensors")
     labels, seeds = ["circle"] * 4, np.random.SeedSequence(2).spawn(4)
     drawn = [
         sampling.sample(model, labels, seeds, temperature=0.5, guidance=2.0)
-        for model in (checkpoint, kept)
+        for model in (checkpoint, kept, handed_on)
     ]
-    for before, after in zip(*drawn, strict=True):
-        for a, b in zip(before.strokes, after.strokes, strict=True):
-            np.testing.assert_array_equal(a, b)
+    for before, *others in zip(*drawn, strict=True):
+        for after in others:
+            for a, b in zip(before.strokes, after.strokes, strict=True):
+                np.testing.assert_array_equal(a, b)

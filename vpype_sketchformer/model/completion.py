@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.fitting import sample_fitting
 from vpype_sketchformer.model.prefix import Prefix, pens_of
 from vpype_sketchformer.model.recogniser import Growth, bundled
+from vpype_sketchformer.model.sampling import network_of
 from vpype_sketchformer.model.transformer import Transformer, log_likelihood, on_one_thread
 from vpype_sketchformer.sketch import FRAME, SIMPLIFICATION, Sketch
 from vpype_sketchformer.smoothing import smooth
@@ -176,68 +178,151 @@ def complete(
         CheckpointError: There is no recogniser.
         CompletionError: There is nothing to complete.
     """
-    limit = int(checkpoint.config.context * LONGEST_PREFIX)
-    network = Transformer(checkpoint.config, checkpoint.tensors, checkpoint.scale)
-    strokes = clean(strokes)
-    ranking = () if label else rank_classes(network, checkpoint.classes, strokes)
+    style |= {
+        "one_line": one_line,
+        "temperature": temperature,
+        "structure_temperature": structure_temperature,
+        "guidance": guidance,
+    }
+    begun = _Beginning(
+        checkpoint, clean(strokes), extent, room, join or one_line, tries, style
+    )
+    if label:
+        return _as_told(begun, label, seeds, progress)
+    return _as_guessed(begun, seeds, progress)
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """A beginning, cleaned, and how it is to be finished: see `complete`.
+
+    Attributes:
+        goes_on: Whether its last stroke may go on.
+    """
+
+    checkpoint: Checkpoint
+    strokes: list[Stroke]
+    extent: float | None
+    room: tuple[float, float, float, float] | None
+    goes_on: bool
+    tries: int
+    style: dict[str, Any]
+
+    @cached_property
+    def network(self) -> Transformer:
+        """The model's network."""
+        return network_of(self.checkpoint)
+
+    def finish(
+        self,
+        label: str,
+        seeds: Sequence[np.random.SeedSequence],
+        *,
+        told: bool,
+        sure: bool = True,
+        extent: float | None = None,
+    ) -> Completion:
+        """Finish it as a drawing of a class.
+
+        Args:
+            label: The class.
+            seeds: What each drawing is drawn from.
+            told: Whether somebody told the class: then something is to be added.
+            sure: Whether the class says how the beginning will grow.
+            extent: The finished drawing's longer side, where it is known.
+        """
+        extent = extent or self.extent
+        growth = expect_growth(self.strokes, label if sure else None)
+        network, index = self.network, self.checkpoint.classes.index(label)
+        placement = _place_for(
+            network, index, self.strokes, growth, extent, self.room, told=told
+        )
+        ordered = self.strokes
+        if not self.goes_on:
+            ordered = _order(network, index, self.strokes, placement)
+        tolerance = SIMPLIFICATION / placement.scale
+        fine, thinned = simplify(ordered, tolerance, _longest_prefix(network))
+        prefix = make_prefix(fine, placement, self.goes_on)
+        drawn = sample_fitting(
+            self.checkpoint,
+            label,
+            seeds,
+            prefix,
+            tries=self.tries,
+            or_nothing=not told and extent is None,
+            **self.style,
+        )
+        last = fine[-1][-1]
+        rests = [replace(s, strokes=_rest(s, prefix, placement, last)) for s in drawn]
+        return Completion(rests, (), thinned, FRAME / placement.scale)
+
+
+def _as_told(
+    begun: _Beginning,
+    label: str,
+    seeds: Sequence[np.random.SeedSequence],
+    progress: Callable[[int], object],
+) -> Completion:
+    """Finish a beginning as somebody says.
+
+    Who tells a class wants something added: where nothing is, the drawing is to grow.
+    """
+    first = begun.finish(label, seeds, told=True)
+    sketches = first.sketches
+    bare = [i for i, sketch in enumerate(sketches) if not sketch.strokes]
+    progress(len(seeds) - len(bare))
+    if not bare or begun.extent is not None:
+        progress(len(bare))
+        return first
+    grown = GROWN * bounds(begun.strokes)[1]
+    again = begun.finish(label, [seeds[i] for i in bare], told=True, extent=grown)
+    for i, sketch in zip(bare, again.sketches, strict=True):
+        sketches[i] = sketch
+    progress(len(bare))
+    return replace(again, sketches=sketches, thinned=first.thinned or again.thinned)
+
+
+def _as_guessed(
+    begun: _Beginning,
+    seeds: Sequence[np.random.SeedSequence],
+    progress: Callable[[int], object],
+) -> Completion:
+    """Finish a beginning as what it looks like; what nothing is missing of is no answer."""
+    ranking = rank_classes(begun.network, begun.checkpoint.classes, begun.strokes)
     shares = dict(ranking)
     sketches: dict[int, Sketch] = {}
-    extents: dict[str, float] = {}
-    thinned, progressed = False, 0
-    # What each drawing may still be: a class that nothing is missing of is no answer.
-    left = dict.fromkeys(range(len(seeds)), ranking[:MOST_CLASSES])
-    # Who tells a class wants something added: where nothing is, the drawing is to grow.
-    told = label is not None
-    may_grow = told and extent is None
-    for attempt in range(1 + may_grow if told else MOST_ANSWERS):
-        if may_grow and attempt:
-            extent = GROWN * bounds(strokes)[1]
-        labels = {i: label or pick(answers(left[i]), i) for i in left}
-        for name in dict.fromkeys(labels.values()):
-            rows = [i for i in left if labels[i] == name]
-            sure = label or shares[name] >= SURE
-            growth = expect_growth(strokes, name if sure else None)
-            index = checkpoint.classes.index(name)
-            placement = _place_for(network, index, strokes, growth, extent, room, told=told)
-            extents[name] = FRAME / placement.scale
-            ordered = list(strokes)
-            if not (join or one_line):
-                ordered = _order(network, index, strokes, placement)
-            fine, too_long = simplify(ordered, SIMPLIFICATION / placement.scale, limit)
-            thinned = thinned or too_long
-            prefix = make_prefix(fine, placement, join or one_line)
-            drawn = sample_fitting(
-                checkpoint,
-                name,
-                [seeds[i] for i in rows],
-                prefix,
-                tries=tries,
-                or_nothing=not told and extent is None,
-                one_line=one_line,
-                temperature=temperature,
-                structure_temperature=structure_temperature,
-                guidance=guidance,
-                **style,
+    made: dict[str, Completion] = {}
+    may_be = dict.fromkeys(range(len(seeds)), ranking[:MOST_CLASSES])
+    for _ in range(MOST_ANSWERS):
+        labels = {i: pick(answers(guesses), i) for i, guesses in may_be.items()}
+        for label in dict.fromkeys(labels.values()):
+            rows = [i for i in labels if labels[i] == label]
+            made[label] = begun.finish(
+                label, [seeds[i] for i in rows], told=False, sure=shares[label] >= SURE
             )
-            for i, sketch in zip(rows, drawn, strict=True):
-                rest = _rest(sketch, prefix, placement, fine[-1][-1])
-                sketches[i] = replace(sketch, strokes=rest)
+            sketches |= zip(rows, made[label].sketches, strict=True)
+        progressed = len(may_be)
         others = {
-            i: tuple(g for g in left[i] if g[0] != labels[i] and g[1] >= LEAST_LIKELY)
-            for i in left
+            i: tuple(g for g in may_be[i] if g[0] != label and g[1] >= LEAST_LIKELY)
+            for i, label in labels.items()
             if not sketches[i].strokes
         }
-        left = {i: may_be for i, may_be in others.items() if may_grow or may_be}
-        progress(len(sketches) - len(left) - progressed)
-        progressed = len(sketches) - len(left)
-        if not left:
+        may_be = {i: guesses for i, guesses in others.items() if guesses}
+        progress(progressed - len(may_be))
+        if not may_be:
             break
-    progress(len(left))
+    progress(len(may_be))
     for i, sketch in sketches.items():
-        if ranking and not sketch.strokes:  # it stays what it most looks like
+        if not sketch.strokes:  # it stays what it most looks like
             sketches[i] = replace(sketch, label=ranking[0][0])
     drawings = [sketches[i] for i in range(len(seeds))]
-    return Completion(drawings, ranking, thinned, extents[drawings[0].label])
+    thinned = any(completion.thinned for completion in made.values())
+    return Completion(drawings, ranking, thinned, made[drawings[0].label].extent)
+
+
+def _longest_prefix(network: Transformer) -> int:
+    """Return how many points of a beginning the model may read."""
+    return int(network.config.context * LONGEST_PREFIX)
 
 
 def rank_classes(
@@ -258,7 +343,7 @@ def rank_classes(
         shares = recogniser.probabilities([_outline(strokes)])[0]
     else:
         placement = place(strokes, expect_growth(strokes, None))
-        limit = int(network.config.context * LONGEST_PREFIX)
+        limit = _longest_prefix(network)
         coarse, _ = simplify(strokes, SIMPLIFICATION / placement.scale, limit)
         scores = score(network, range(len(classes)), coarse, [placement])
         weights = np.exp(scores - scores.max())
@@ -388,7 +473,7 @@ def _ways_to_grow(side: float) -> list[Growth]:
 def _coarse(network: Transformer, strokes: Sequence[Stroke]) -> list[Stroke]:
     """Simplify a beginning as one of its own size is."""
     _, size = bounds(strokes)
-    limit = int(network.config.context * LONGEST_PREFIX)
+    limit = _longest_prefix(network)
     return simplify(strokes, SIMPLIFICATION * size / FRAME, limit)[0]
 
 
@@ -507,7 +592,7 @@ def _order(
     placement: Placement,
 ) -> list[Stroke]:
     """Put strokes into the order that the model finds likeliest for a class."""
-    limit = int(network.config.context * LONGEST_PREFIX)
+    limit = _longest_prefix(network)
     coarse, _ = simplify(strokes, SIMPLIFICATION / placement.scale, limit)
     orders = [(False, False), (False, True), (True, False), (True, True)]
     best = max(
