@@ -11,6 +11,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from training.export import from_checkpoint
 from training.model import ALTERATIONS, Batch, Sketchformer
 from vpype_sketchformer.model.checkpoint import load
 from vpype_sketchformer.model.features import describe
@@ -78,9 +79,7 @@ def test_sampling(
 ) -> None:
     """200 sketches come at least 25 times faster than from the naive loop."""
     checkpoint = load(shipped)
-    model = Sketchformer(checkpoint.config, len(checkpoint.classes), checkpoint.scale)
-    model.load_state_dict({name: torch.tensor(t) for name, t in checkpoint.tensors.items()})
-    model.eval()
+    model = from_checkpoint(checkpoint)
     seeds, cat = np.random.SeedSequence(1).spawn(count), checkpoint.classes.index("cat")
 
     style = {"temperature": TEMPERATURE, "structure_temperature": TEMPERATURE, "guidance": 1.0}

@@ -14,6 +14,7 @@ from torch import distributions, nn
 from training.data import dataset as datasets
 from training.data.batches import Augmentation, make_batch
 from training.data.readers import read_ndjson
+from training.export import from_checkpoint
 from training.model import (
     Batch,
     Sketchformer,
@@ -35,10 +36,7 @@ def checkpoint() -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def model(checkpoint: Checkpoint) -> Sketchformer:
-    network = Sketchformer(checkpoint.config, len(checkpoint.classes), checkpoint.scale)
-    state = {name: torch.from_numpy(t.copy()) for name, t in checkpoint.tensors.items()}
-    network.load_state_dict(state)
-    return network.eval()
+    return from_checkpoint(checkpoint)
 
 
 @pytest.fixture(scope="module")
