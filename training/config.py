@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ class TrainConfig:
         balance: Classes come in proportion to their size to this power.
         mirror: Augmentation: share of drawings whose left and right are swapped.
         alter: Augmentation: share of drawings that are altered (mirrored, turned, wider, their
-            strokes in the other order, backwards) and tell how.
+            strokes in the other order, backwards) and tell how. It rises and falls with the
+            learning rate, so that what is learnt last is how people draw.
         turn: Augmentation: half of the drawings are turned (radians) and sheared (a share)
             by up to this.
         stretch: Augmentation: one axis shrinks by up to this share.
@@ -201,6 +202,7 @@ def refuse_shapes(changes: tuple[str, ...]) -> None:
             raise Refusal(f"--set {key}: with --from, the shape is that of the model.")
 
 
-def augmentation(config: TrainConfig) -> Augmentation:
-    """Return what is done to drawings in training."""
-    return Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
+def augmentation(config: TrainConfig, rate: float) -> Augmentation:
+    """Return what is done to drawings at a share of the learning rate."""
+    settings = Augmentation(**{f.name: getattr(config, f.name) for f in fields(Augmentation)})
+    return replace(settings, alter=config.alter * rate)

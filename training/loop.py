@@ -47,7 +47,7 @@ def batches_of(
         indices,
         points=config.points,
         balance=config.balance,
-        augmentation=augmentation(config),
+        augmentation=lambda step: augmentation(config, rate(step, config)),
         seed=config.seed,
         first_step=first_step,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from training.baseline import Baseline
 from training.build import build_model, build_optimizers
-from training.config import augmentation, read_config
+from training.config import read_config
 from training.data import dataset as datasets
-from training.data.batches import offset_scale, training_batches
+from training.data.batches import offset_scale
 from training.data.dataset import Dataset
 from training.data.readers import read_ndjson
-from training.loop import rate, train_step, training_indices
+from training.loop import batches_of, rate, train_step, training_indices
 from training.model import ALTERATIONS, Batch
 
 from .conftest import Judge, in_turns
@@ -91,16 +90,7 @@ def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
     if config.compile:
         model.losses = torch.compile(model.losses, dynamic=True)  # type: ignore[method-assign]
     optimizers = build_optimizers(model, config)
-    batches = training_batches(
-        dataset,
-        indices,
-        points=config.points,
-        balance=config.balance,
-        augmentation=augmentation(config),
-        seed=config.seed,
-    )
-    for step in count():
-        batch = next(batches)
+    for step, batch in enumerate(batches_of(config, dataset, indices)):
         train_step(model, optimizers, batch, rate(step, config), config.clip)
         yield int(batch.real.sum())
 

@@ -275,7 +275,9 @@ def test_connection_lost(browser: webdriver.Chrome, tiny: Path) -> None:
         assert page.find("#kept").text == "not connected"
         page.find("#done").click()
         page.find("#send").click()
-        page.wait(lambda: "when it is back" in page.find("#notice").text)
+        tries = browser.execute_script("return sockets.length")
+        page.wait(lambda: browser.execute_script("return sockets.length") > tries + 1)
+        assert "when it is back" in page.find("#notice").text
         browser.execute_script("window.cut = false")
         page.kept()
         shown = page.strokes()
@@ -745,6 +747,30 @@ def test_others_like_it(browser: webdriver.Chrome, coded: Path) -> None:
     page.wait(lambda: page.strokes() != both)
     page.done()
     assert {name.split(",")[0] for name in layers(pad.result())} == {"drawn by the model"}
+
+
+def test_others_like_it_at_once(browser: webdriver.Chrome, coded: Path) -> None:
+    """Suggestions that were due do not take the place of what was asked for since."""
+    pad = Beside(coded)
+    page = Page(browser, pad.address)
+    page.draw(circle(300, 400, 150))
+    page.draw([(300, 350), (300, 450)])
+    page.suggested()
+    browser.execute_script(
+        """
+        const press = (key, more) => document.getElementById("paper").dispatchEvent(
+          new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
+        for (const key of "zyzy") press(key, { ctrlKey: true });
+        press("v");
+        window.pressed = performance.now();
+        """
+    )
+    page.wait(lambda: browser.execute_script("return performance.now() > pressed + 1000"))
+    page.wait(lambda: page.find("#suggestions").is_displayed())
+    page.suggested()
+    assert page.find("#suggestions-title").text == "Others like it"
+    page.done()
+    pad.result()
 
 
 def test_pens_stay(browser: webdriver.Chrome, tiny: Path) -> None:

@@ -57,6 +57,7 @@ from training.data.batches import (
 )
 from training.data.dataset import Dataset
 from training.data.readers import read_ndjson
+from training.loop import batches_of
 from training.model import ALTERATIONS, Batch, Sketchformer
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import find, load, save
@@ -816,7 +817,7 @@ def test_training_batches_waste_little(dataset: Dataset) -> None:
                 dataset.of("train"),
                 points=512,
                 balance=1.0,
-                augmentation=PLAIN,
+                augmentation=lambda _: PLAIN,
                 seed=1,
             ),
             15,
@@ -962,6 +963,16 @@ def test_altered_drawings_tell_how(dataset: Dataset) -> None:
         assert pens[-1] == END and (pens == END).sum() == 1
     shares = kinds / len(indices)
     np.testing.assert_allclose(shares, [0.3, 0.15, 0.15, 0.3, 0.3], atol=0.1)
+
+
+def test_altered_less_as_the_rate_falls(dataset: Dataset) -> None:
+    """What a model learns last are drawings as people draw them."""
+    config = TrainConfig(steps=60, warmup=1, decay=0.5, alter=0.8, points=2048)
+    batches = islice(batches_of(config, dataset, dataset.of("train")), config.steps)
+    shares = [float(batch.altered.any(dim=1).float().mean()) for batch in batches]
+    at_first, at_last = np.mean(shares[:30]), np.mean(shares[-5:])
+    assert at_first > 0.6 > 10 * at_last
+    assert np.mean(shares[30:45]) > 1.5 * np.mean(shares[45:])
 
 
 def test_a_lone_dot_is_no_disaster(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ draws the same batches as one that never stopped, on any number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,20 +125,22 @@ def training_batches(
     *,
     points: int,
     balance: float,
-    augmentation: Augmentation,
+    augmentation: Callable[[int], Augmentation],
     seed: int,
     first_step: int = 0,
 ) -> Iterator[Batch]:
-    """Yield batches for ever, beginning with the one of ``first_step``."""
+    """Yield batches for ever, beginning with the one of ``first_step``.
+
+    ``augmentation`` says what is done to drawings at a step.
+    """
     step, epoch = 0, 0
     while True:
         rng = np.random.default_rng([seed, 0, epoch])
         order = epoch_order(dataset, indices, balance, rng)
         for batch in cut_batches(dataset.lengths, order, points, rng):
             if step >= first_step:
-                yield make_batch(
-                    dataset, batch, augmentation, np.random.default_rng([seed, 1, step])
-                )
+                rng_of_step = np.random.default_rng([seed, 1, step])
+                yield make_batch(dataset, batch, augmentation(step), rng_of_step)
             step += 1
         epoch += 1
 

@@ -203,14 +203,17 @@ companion.addEventListener("label", ({ detail }) => setLabel(detail));
 
 // Undo and redo bring back the suggestions that there were.
 function travel(step) {
+  clearTimeout(later);
   companion.hush();
   pad[step]();
   showSubject();
   if (!companion.recall(wanted())) refresh();
 }
 
-// Tell vpype of the drawing that something is to be done to; tells whether that could be.
+// Tell vpype of the drawing that something is to be done to, in the place of suggestions that
+// are due; tells whether that could be.
 function canTell() {
+  clearTimeout(later);
   find("more-dialog").close();
   find("paper").focus();
   if (!pad.of(pad.drawing).length) return false;

@@ -39,7 +39,8 @@ export class Wire extends EventTarget {
 
   #closed(event) {
     const why = CLOSED[event.code] ?? (this.#tries < TRIES ? "lost" : "gone");
-    this.dispatchEvent(new CustomEvent(why, { detail: event.reason }));
+    // Lost once, however often it does not come back: what was said since stays to be read.
+    if (why !== "lost" || !this.#tries) this.dispatchEvent(new CustomEvent(why, { detail: event.reason }));
     if (why !== "lost") return;
     const pause = Math.min(FIRST_PAUSE * 2 ** this.#tries, LONGEST_PAUSE);
     this.#tries += 1;
