@@ -155,6 +155,8 @@ def main(
             dataset = own_drawings(svg)
         elif data and not svg:
             dataset = datasets.load(data)
+            if settings.tell_quality and not dataset.quality.any():
+                click.echo(f"{data}: all drawings count as good; training.quality marks them.")
         else:
             raise click.UsageError(
                 "give either DATA, a file made by training.prepare, or --svg FOLDER."

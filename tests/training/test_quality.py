@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from training import export, quality
+from training import export, quality, train
 from training.data import dataset as datasets
 from training.data.batches import PLAIN, Augmentation, make_batch
 from training.data.readers import read_ndjson
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import load
+
+TINY = Path(__file__).parents[2] / "training/configs/tiny.toml"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,18 @@ def test_training_drawings_are_marked_and_others_are_not(data: Path) -> None:
     hidden = Augmentation(tell_quality=1.0, hide_label=1.0)
     batch = make_batch(after, train, hidden, np.random.default_rng(0))
     assert not batch.quality.any(), "of what no class is told, no quality is"
+
+
+def test_training_tells_that_none_is_marked(data: Path, tmp_path: Path) -> None:
+    """A model that takes all drawings for good forgets what good ones are."""
+    marked = tmp_path / "marked.safetensors"
+    dataset = datasets.load(data)
+    datasets.write(replace(dataset, quality=np.ones_like(dataset.quality)), marked)
+    for path in (data, marked):
+        args = [TINY, path, "--out", tmp_path / path.stem, "--set", "steps=1"]
+        said = click.testing.CliRunner().invoke(train.main, [str(arg) for arg in args])
+        assert said.exit_code == 0, said.output
+        assert ("training.quality marks them" in said.output) == (path == data)
 
 
 def test_turned_drawings_stay_in_the_frame(data: Path) -> None:
