@@ -12,7 +12,7 @@ from training.config import read_change, read_config, refuse_shapes
 from training.data import dataset as datasets
 from training.data.dataset import Dataset, DatasetError
 from training.data.readers import ReaderError
-from training.distributed import join, leave
+from training.distributed import join, leave, place
 from training.encoder import load as load_encoder
 from training.export import deepen, with_encoder
 from training.loop import stop_when_asked, train
@@ -155,8 +155,6 @@ def main(
             dataset = own_drawings(svg)
         elif data and not svg:
             dataset = datasets.load(data)
-            if settings.tell_quality and not dataset.quality.any():
-                click.echo(f"{data}: all drawings count as good; training.quality marks them.")
         else:
             raise click.UsageError(
                 "give either DATA, a file made by training.prepare, or --svg FOLDER."
@@ -164,6 +162,9 @@ def main(
         if mixed:
             dataset = mix_in(dataset, mixed)
         device = join()
+        unmarked = data and settings.tell_quality and not dataset.quality.any()
+        if unmarked and place()[0] == 0:
+            click.echo(f"{data}: all drawings count as good; training.quality marks them.")
         with stop_when_asked() as stop:
             train(settings, dataset, out, device, checkpoint, stop)
         leave()

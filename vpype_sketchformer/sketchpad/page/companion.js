@@ -55,6 +55,9 @@ export class Companion extends EventTarget {
     find("length").setAttribute("aria-valuetext", length);
   }
 
+  // The number of what was asked for last; refusing it counts, too.
+  get request() { return this.#request; }
+
   canAsk = false;          // whether there is something to go on with
 
   get hasSome() { return this.#suggestions.some(s => s?.lines.length); }

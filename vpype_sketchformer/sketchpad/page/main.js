@@ -169,7 +169,11 @@ function refresh() {
   clearTimeout(later);
   if (tools.isBusy) return;
   const wait = refreshed + PAUSE - performance.now();
-  if (wait > 0) { later = setTimeout(refresh, wait); return; }
+  if (wait > 0) {  // what is asked for or refused until then holds
+    const { request } = companion;
+    later = setTimeout(() => { if (companion.request === request) refresh(); }, wait);
+    return;
+  }
   refreshed = performance.now();
   if (find("eager").checked) suggest(); else companion.hush();
 }
@@ -203,17 +207,14 @@ companion.addEventListener("label", ({ detail }) => setLabel(detail));
 
 // Undo and redo bring back the suggestions that there were.
 function travel(step) {
-  clearTimeout(later);
   companion.hush();
   pad[step]();
   showSubject();
   if (!companion.recall(wanted())) refresh();
 }
 
-// Tell vpype of the drawing that something is to be done to, in the place of suggestions that
-// are due; tells whether that could be.
+// Tell vpype of the drawing that something is to be done to; tells whether that could be.
 function canTell() {
-  clearTimeout(later);
   find("more-dialog").close();
   find("paper").focus();
   if (!pad.of(pad.drawing).length) return false;
