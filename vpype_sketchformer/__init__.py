@@ -32,7 +32,7 @@ CALM_TEMPERATURE = 0.3
 #: How freely a drawing goes its own way.
 CALM_STRUCTURE_TEMPERATURE = 0.5
 #: How often to draw what a code tells, to keep the best.
-CALM_TRIES = 4
+CALM_TRIES = 6
 #: How different others like a drawing are from it, see ``Encoder.vary``.
 DEFAULT_AMOUNT = 0.5
 #: How much to insist on class and code.

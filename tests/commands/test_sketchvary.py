@@ -162,7 +162,8 @@ def test_variations_do_not_depend_on_their_number(run: Run) -> None:
     one = variations(run("read circle.svg VARY -c cat --seed 5 grid -o 9cm 9cm 1 1"))
     many = variations(run("read circle.svg VARY -c cat --seed 5 grid -o 9cm 9cm 3 2"))
     assert one
-    assert many[: len(one)] == one
+    for same, line in zip(many, one, strict=False):
+        assert same == pytest.approx(line)
     assert len(many) > len(one)
 
 

@@ -82,7 +82,7 @@ def _check(call: Call[SeeingMemory]) -> None:
 @options.tries_of(
     CALM_TRIES,
     "Draw each variation K times, and keep the one that comes out as it was meant to be: of "
-    "the drawing's class, and no more different than asked for",
+    "the drawing's class, and as like it as asked for",
 )
 @options.smooth
 @options.layer_of("the drawing")

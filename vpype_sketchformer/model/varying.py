@@ -4,7 +4,8 @@ The encoder reads a drawing into a code (``model.encoder``), and the model draws
 tells. A code that is moved a little tells of a drawing that is a little different.
 
 How well the model keeps to a code is a matter of chance, so each code is drawn several times.
-Of variations, that one is kept whose own code is nearest to what was asked for. For what lies
+Of variations, that one is kept whose own code is nearest to what was asked for, and which, the
+less it is to differ, looks the more like the drawing. For what lies
 between two drawings, codes between theirs are drawn, all from the same random numbers, so that
 neighbours are drawn alike. Of all these drawings those are kept that lead from the one to the
 other in short and even steps, as pictures, and show the one or the other: the cheapest path
@@ -56,14 +57,16 @@ CLEAREST = 3
 DENSITY = 3
 #: How wide and high pictures are that tell how far a drawing is from another.
 COARSE = 16
-#: A step costs the square of the logarithm by which it is too long or too short, and a drawing
+#: How much further away a variation counts that is not taken for the drawing's class.
+MISTAKEN = 0.2
+#: A step costs the cube of the logarithm by which it is too long or too short, and a drawing
 #: that is taken for neither end so much for each nat of doubt.
-DOUBT = 0.25
+DOUBT = 0.075
 #: What tells a network the class, a row for each.
 TOLD = ("start.weight", "label.weight")
 #: How much longer than the straight way paths may be, and what that costs.
 DETOURS = (1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 4.0)
-DETOUR = 0.3
+DETOUR = 0.15
 #: The least probability that is told from none.
 LEAST = 1e-3
 
@@ -145,8 +148,9 @@ def vary(
         seen: The drawing.
         amount: How different they are, see ``Encoder.vary``.
         seeds: What each is drawn from.
-        tries: How often to draw each; of those that ended, and that the recogniser takes for
-            the drawing's class, the one is kept that is nearest to its code.
+        tries: How often to draw each; of those that ended, the one is kept that is nearest to
+            its code and to the drawing's looks, rather one that the recogniser takes for the
+            drawing's class.
         progress: Called with the number of sketches that have just been drawn, tries and all.
         style: See ``sampling.sample``.
 
@@ -173,11 +177,13 @@ def vary(
     if tries == 1:
         return drawn
     far = encoder.distances(encoder.encode([x.strokes for x in drawn]), wanted, seen.label)
-    cut = [not sketch.finished for sketch in drawn]
+    away = amount * far + (1.0 - amount) * _unlike(drawn, seen.strokes)
     shares = _shares(drawn, [seen.label])
-    other = np.zeros(len(drawn)) if shares is None else shares[:, 0] < shares.max(axis=1)
-    # Those that ended come first, of them those that are recognised, of them the nearest.
-    order = np.lexsort(np.stack([far, other, cut]))
+    if shares is not None:
+        away += MISTAKEN * (shares[:, 0] < shares.max(axis=1))
+    cut = [not sketch.finished for sketch in drawn]
+    # Those that ended come first.
+    order = np.lexsort(np.stack([away, cut]))
     best = np.argsort(order).reshape(-1, tries).argmin(axis=1)
     return [drawn[i * tries + k] for i, k in enumerate(best)]
 
@@ -371,7 +377,7 @@ def _choose_path(
     for detour in DETOURS:
         wanted = np.log(detour * straight * lengths)
         cost, path = _cheapest(
-            [np.where(forward, (logs - step) ** 2, np.inf) for step in wanted],
+            [np.where(forward, np.abs(logs - step) ** 3, np.inf) for step in wanted],
             costs,
             begins,
             ends,
@@ -410,13 +416,27 @@ def _cheapest(
 
 
 def _coarse(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
-    """Return drawings as blurred pictures, (n, COARSE * COARSE)."""
+    """Return drawings as blurred pictures of length 1, (n, COARSE * COARSE)."""
     pictures = sight.draw(*sight.join(drawings)).astype(np.float64)
     width = sight.SIZE / COARSE
     middles = (np.arange(COARSE) + 0.5) * width - 0.5
     blur = np.exp(-0.5 * ((np.arange(sight.SIZE) - middles[:, None]) / width) ** 2)
     blur /= blur.sum(axis=1, keepdims=True)
-    return (blur @ pictures @ blur.T).reshape(len(drawings), -1)
+    return _of_length_1((blur @ pictures @ blur.T).reshape(len(drawings), -1))
+
+
+def _unlike(sketches: Sequence[Sketch], strokes: Sequence[Stroke]) -> NDArray[np.float64]:
+    """Return how little sketches look like a drawing, (n,).
+
+    It is how far their blurred pictures are apart, and what the recogniser sees in them.
+    """
+    drawings = [strokes, *(sketch.strokes for sketch in sketches)]
+    looks = _coarse(drawings), _of_length_1(bundled_recogniser().look(drawings))
+    return sum(np.linalg.norm(look[1:] - look[0], axis=1) for look in looks)
+
+
+def _of_length_1(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), LEAST)
 
 
 def _shares(
