@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from vpype_sketchformer.model import checkpoint, sampling
 from vpype_sketchformer.model.checkpoint import CheckpointError
-from vpype_sketchformer.model.choosing import sample_recognised
 from vpype_sketchformer.model.recogniser import BUNDLED, Recogniser, bundled, load
 from vpype_sketchformer.model.sight import draw, join
 from vpype_sketchformer.model.way import PLACES, follow
@@ -184,26 +182,3 @@ def test_it_fits_into_three_megabytes() -> None:
     assert isinstance(recogniser, Recogniser)
     assert BUNDLED.stat().st_size < 3e6
     assert sum(tensor.size for tensor in recogniser.tensors.values()) <= 1.5e6
-
-
-def test_drawn_until_recognised(tiny: Path) -> None:
-    """The first try is what `sample` draws; more tries never look less like the class."""
-    model = checkpoint.load(tiny)
-    labels = ["cat", "circle", "zigzag"] * 4
-    seeds = [np.random.SeedSequence(5, spawn_key=(i,)) for i in range(len(labels))]
-    style = {"temperature": 0.5}
-    plain = sampling.sample(model, labels, seeds, temperature=0.5)
-    finished: list[int] = []
-    once = sample_recognised(model, labels, seeds, tries=1, progress=finished.append, **style)
-    assert sum(finished) == len(labels)
-    for one, other in zip(plain, once, strict=True):
-        assert all(map(np.array_equal, one.strokes, other.strokes))
-    more = sample_recognised(model, labels, seeds, tries=3, **style)
-    rows = [bundled().classes.index(label) for label in labels]
-    before, after = (
-        bundled().probabilities([sketch.strokes for sketch in drawn])[range(len(labels)), rows]
-        for drawn in (plain, more)
-    )
-    ended = [sketch.finished for sketch in plain]
-    assert np.all((after >= before - 1e-9) | ~np.array(ended))
-    assert after.sum() > before.sum()

@@ -34,6 +34,7 @@ from vpype_sketchformer.commands.support.progress import progress
 from vpype_sketchformer.layout.grid import Sheet
 
 if TYPE_CHECKING:
+    from vpype_sketchformer.model.choosing import Others
     from vpype_sketchformer.sketch import Sketch
 
 
@@ -61,18 +62,21 @@ class _Memory(Memory):
         drawing: What to draw, as it was the last time.
         stock: Sketches that are drawn and not dealt.
         dealt: How many are.
+        others: What has been drawn so, so that what follows differs.
         layers: The layers of what has been drawn, by name.
     """
 
     drawing: _Drawing | None = None
     stock: deque[Sketch] = field(default_factory=deque)
     dealt: int = 0
+    others: Others | None = None
     layers: dict[str, int] = field(default_factory=dict)
 
     def deal(self, drawing: _Drawing, count: int, expected: int) -> list[Sketch]:
         """Return the next sketches, drawing all that are ``expected`` in one batch."""
         if drawing != self.drawing:
             self.stock.clear()
+            self.others = None
             if self.drawing is None or drawing.seed != self.drawing.seed:
                 self.dealt = 0
             self.drawing = drawing
@@ -82,13 +86,14 @@ class _Memory(Memory):
         self.dealt += count
         return [self.stock.popleft() for _ in range(count)]
 
-    def draw(self, drawing: _Drawing, numbers: range) -> list[Sketch]:
-        """Draw the sketches of these numbers; each depends on its own number only."""
-        from vpype_sketchformer.model.choosing import sample_recognised
+    def draw(self, drawing: _Drawing, numbers: Sequence[int]) -> list[Sketch]:
+        """Draw the sketches of these numbers; each depends on those of its class before it."""
+        from vpype_sketchformer.model.choosing import Others, sample_recognised
 
         classes = drawing.classes
+        self.others = self.others or Others()
         with progress(len(numbers)) as advance, self.predicting(drawing.model):
-            sketches = sample_recognised(
+            return sample_recognised(
                 self.checkpoint(drawing.model),
                 [classes[number % len(classes)] for number in numbers],
                 [np.random.SeedSequence(drawing.seed, spawn_key=(n,)) for n in numbers],
@@ -98,10 +103,17 @@ class _Memory(Memory):
                 guidance=drawing.guidance,
                 tries=drawing.tries,
                 best_of=drawing.best_of,
+                others=self.others,
                 progress=advance,
             )
-        self.warn_of_cuts(sketches)
-        return sketches
+
+    def draw_again(self, drawing: _Drawing, number: int) -> list[Sketch]:
+        """Draw the sketch of a number, alone; those that it depends on are drawn first."""
+        classes = drawing.classes
+        name = classes[number % len(classes)]
+        same = [n for n in range(number + 1) if classes[n % len(classes)] == name]
+        self.others = None
+        return self.draw(drawing, same)[-1:]
 
     def layer_id(self, name: str, document: vp.Document, first: int) -> int:
         """Return the layer of a name: the ``first``, then unused ones above it."""
@@ -210,7 +222,7 @@ def _check(call: Call[_Memory]) -> None:
     type=vpype_cli.IntegerType(),
     metavar="NUMBER",
     help="Draw but this one of the sketches, counted from 1: with the same --seed, one sketch "
-    "of a sheet again, alone.",
+    "of a sheet again, alone. (Takes as long as those of its class before it.)",
 )
 @click.option("--list-classes", is_flag=True, help="List the model's classes and exit.")
 @processor(_Memory, _check)
@@ -308,9 +320,10 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
     first = only - 1 if only else memory.dealt
     left = 1 if varies(call.given) else place.remaining
     if only:
-        sketches = memory.draw(drawing, range(first, only))
+        sketches = memory.draw_again(drawing, first)
     else:
         sketches = memory.deal(drawing, count, count * left)
+    memory.warn_of_cuts(sketches)
     for i, sketch in enumerate(sketches):
         name = {
             "one": ", ".join(drawing.classes) if len(drawing.classes) <= 3 else "sketches",

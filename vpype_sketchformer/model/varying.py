@@ -29,7 +29,6 @@ from vpype_sketchformer import (
     CALM_TEMPERATURE,
     DEFAULT_AMOUNT,
 )
-from vpype_sketchformer.model import sight
 from vpype_sketchformer.model.checkpoint import Checkpoint, CheckpointError, bundled, load
 from vpype_sketchformer.model.choosing import further
 from vpype_sketchformer.model.completion import (
@@ -41,6 +40,7 @@ from vpype_sketchformer.model.completion import (
     simplify,
 )
 from vpype_sketchformer.model.encoder import Encoder
+from vpype_sketchformer.model.looks import blurred, looks, nearest
 from vpype_sketchformer.model.recogniser import bundled as bundled_recogniser
 from vpype_sketchformer.model.sampling import RETRIES, network_of, sample
 from vpype_sketchformer.model.sight import Array, Stroke
@@ -55,10 +55,8 @@ INVENTED = 8
 CLEAREST = 3
 #: Codes drawn between two ends, for each step that is wanted.
 DENSITY = 3
-#: How wide and high pictures are that tell how far a drawing is from another.
-COARSE = 16
 #: How much further away a variation counts that is not taken for the drawing's class.
-MISTAKEN = 0.2
+MISTAKEN = 0.1
 #: A step costs the cube of the logarithm by which it is too long or too short, and a drawing
 #: that is taken for neither end so much for each nat of doubt.
 DOUBT = 0.075
@@ -294,10 +292,10 @@ def morph(
     sketches = draw(blended, codes, told, seeds * len(places))
     given = [None if isinstance(end, str) else end.strokes for end in ends]
     chosen = _choose_path(
-        _coarse([sketch.strokes for sketch in sketches]),
+        blurred([sketch.strokes for sketch in sketches]),
         np.repeat(places, tries),
         DOUBT * _doubts(sketches, names),
-        [None if strokes is None else _coarse([strokes]) for strokes in given],
+        [None if strokes is None else blurred([strokes]) for strokes in given],
         _lengths(count, ease),
     )
     return [sketches[i] for i in chosen]
@@ -415,28 +413,11 @@ def _cheapest(
     return float(best[path[0]]), path[::-1]
 
 
-def _coarse(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
-    """Return drawings as blurred pictures of length 1, (n, COARSE * COARSE)."""
-    pictures = sight.draw(*sight.join(drawings)).astype(np.float64)
-    width = sight.SIZE / COARSE
-    middles = (np.arange(COARSE) + 0.5) * width - 0.5
-    blur = np.exp(-0.5 * ((np.arange(sight.SIZE) - middles[:, None]) / width) ** 2)
-    blur /= blur.sum(axis=1, keepdims=True)
-    return _of_length_1((blur @ pictures @ blur.T).reshape(len(drawings), -1))
-
-
 def _unlike(sketches: Sequence[Sketch], strokes: Sequence[Stroke]) -> NDArray[np.float64]:
-    """Return how little sketches look like a drawing, (n,).
-
-    It is how far their blurred pictures are apart, and what the recogniser sees in them.
-    """
+    """Return how little sketches look like a drawing, (n,)."""
     drawings = [strokes, *(sketch.strokes for sketch in sketches)]
-    looks = _coarse(drawings), _of_length_1(bundled_recogniser().look(drawings))
-    return sum(np.linalg.norm(look[1:] - look[0], axis=1) for look in looks)
-
-
-def _of_length_1(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), LEAST)
+    source, *others = looks(drawings, bundled_recogniser().look(drawings))
+    return nearest(np.stack(others), [source])
 
 
 def _shares(

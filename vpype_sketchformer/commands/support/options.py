@@ -121,16 +121,16 @@ pen_temperature = click.option(
 )
 tries = tries_of(
     DEFAULT_TRIES,
-    "Draw a sketch again, up to K times in all, until a recogniser sees its class in it; "
-    "1 takes it as it comes",
+    "Draw a sketch again, up to K times in all, where a recogniser does not see its class in "
+    "it, or it looks like one before it; 1 takes it as it comes",
 )
 best_of = click.option(
     "--best-of",
     type=vpype_cli.IntegerType(),
     default="1",
     metavar="K",
-    help="Draw each sketch K times and keep the one that most looks like its class "
-    "(default: 1).",
+    help="Draw each sketch K times, and keep one that looks much like its class and little "
+    "like those before it (default: 1).",
 )
 smooth = click.option(
     "--smooth/--no-smooth",
