@@ -26,7 +26,7 @@ PLAIN = "-t 0.3 --structure-temperature 0.3 --guidance 1"
 LINES = {
     "a sheet": "sketchgen {} -t 0.6 --seed 5 -n 6 -c cat grid 3 2 linesort",
     "classes, one line each": "sketchgen {} --seed 6 -n 3 -c face,owl --one-line grid 3 1",
-    "best of": "sketchgen {} --seed 8 -n 2 -c owl --best-of 3 --guidance 1.5 --layers sketch",
+    "best of": "sketchgen {} --seed 8 -n 2 -c owl --tries 3 --guidance 1.5 --layers sketch",
     "any class, by class": "sketchgen {} --seed 7 -n 4 --layers class",
     "no curves": "sketchgen {} --seed 9 -n 2 -c cat --no-smooth --pen-temperature 0.5",
     "a block": "grid -o 4cm 4cm 2 2 sketchgen {} --seed 11 -c cat end",

@@ -18,7 +18,7 @@ from vpype_sketchformer import (
 )
 from vpype_sketchformer.commands.support.options import find_class
 from vpype_sketchformer.model.checkpoint import CheckpointError, find, load
-from vpype_sketchformer.model.choosing import sample_recognised
+from vpype_sketchformer.model.choosing import sample_best
 
 AT_LEAST_1 = click.IntRange(min=1)
 ABOVE_0 = FiniteRange(min=0, min_open=True)
@@ -62,14 +62,7 @@ ABOVE_0 = FiniteRange(min=0, min_open=True)
     type=AT_LEAST_1,
     default=DEFAULT_TRIES,
     show_default=True,
-    help="Draw until the recogniser sees the class, so often at most.",
-)
-@click.option(
-    "--best-of",
-    type=AT_LEAST_1,
-    default=1,
-    show_default=True,
-    help="Keep the best of so many.",
+    help="Draw each so often, and keep the best.",
 )
 @click.option("--one-line", is_flag=True, help="Never lift the pen.")
 @click.option("--captions", is_flag=True, help="Write the class under each sketch.")
@@ -98,7 +91,6 @@ def main(
     pen_temperature: float,
     guidance: float,
     tries: int,
-    best_of: int,
     one_line: bool,
     captions: bool,
     seed: int,
@@ -128,7 +120,7 @@ def main(
     ]
     labels = [name for name in wanted for _ in range(count)]
     with tqdm(total=len(labels), unit="sketch", disable=None) as bar:
-        sketches = sample_recognised(
+        sketches = sample_best(
             checkpoint,
             labels,
             np.random.SeedSequence(seed).spawn(len(labels)),
@@ -137,7 +129,6 @@ def main(
             pen_temperature=pen_temperature,
             guidance=guidance,
             tries=tries,
-            best_of=best_of,
             one_line=one_line,
             progress=bar.update,
         )

@@ -31,11 +31,14 @@ class Sketch:
         strokes: One float64 array (n, 2) of x, y per stroke, n >= 1, y pointing down.
         label: The name of the class, or an empty string.
         finished: Whether the drawing came to its own end (False: cut at the length limit).
+        likelihood: How likely its points are to the model that drew it: log-density, nats in
+            pixels, the mean of its points.
     """
 
     strokes: tuple[NDArray[np.float64], ...]
     label: str = ""
     finished: bool = True
+    likelihood: float = 0.0
 
     @classmethod
     def from_stroke3(

@@ -73,7 +73,7 @@ PIPELINES = (
     "sketchgen -m {} -s 2cm --layers sketch write -r out.svg",
     "sketchgen -m {} --layers class write out.svg",
     "sketchgen -m {} --list-classes",
-    "sketchgen -m {} --best-of 2 --guidance 3 write -r out.svg",
+    "sketchgen -m {} --tries 2 --guidance 3 write -r out.svg",
     "line 1cm 1cm 4cm 3cm sketchcomplete -m {} write -r out.svg",
     "sketchgen -m {} -n 2 --layers class forlayer write %_name%.svg end",
 )

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from vpype_sketchformer.model import checkpoint, fitting
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.completion import Placement, make_prefix
-from vpype_sketchformer.model.fitting import rest_likelihoods, retraced, sample_fitting
+from vpype_sketchformer.model.fitting import retraced, sample_fitting
 from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import bundled
-from vpype_sketchformer.model.sampling import network_of
-from vpype_sketchformer.model.transformer import log_likelihood
-from vpype_sketchformer.sketch import DRAW, LIFT, Sketch
+from vpype_sketchformer.sketch import Sketch
 
 Stroke = NDArray[np.float64]
 DATA = Path(__file__).parents[1] / "data"
@@ -145,44 +143,18 @@ def test_what_fits_is_kept(
 def test_what_the_model_finds_likelier_is_kept(
     monkeypatch: pytest.MonkeyPatch, model: Checkpoint
 ) -> None:
-    """Of two rests that look alike, drawn in another order, the likelier one is."""
+    """Of two rests that look alike the one is that is more probable to the model."""
     prefix = make_prefix([*HEAD, *EARS], Placement(np.zeros(2), 1.0, np.zeros(2)), join=False)
     rests = [FACE, FACE[::-1]]
-    drawings = [Sketch((*HEAD, *EARS, *rest), "cat") for rest in rests]
-    monkeypatch.setattr(fitting, "sample", lambda *_, **style: drawings)
-    likelihoods = rest_likelihoods(model, "cat", prefix, [each.strokes for each in drawings])
-    assert abs(np.diff(likelihoods)[0]) > 1e-3
-
-    def kept() -> Sketch:
+    for likelihoods in ((-7.0, -9.0), (-9.0, -7.0)):
+        drawings = [
+            Sketch((*HEAD, *EARS, *rest), "cat", likelihood=likelihood)
+            for rest, likelihood in zip(rests, likelihoods, strict=True)
+        ]
+        monkeypatch.setattr(fitting, "sample", lambda *_, drawn=drawings, **style: drawn)
         style: dict[str, Any] = {"tries": 2, "or_nothing": True, "temperature": 1.0}
         (sketch,) = sample_fitting(model, "cat", seeds(1), prefix, **style)
-        return sketch
-
-    monkeypatch.setattr(fitting, "LIKELIHOOD", 1e4)
-    assert kept() is drawings[likelihoods.argmax()]
-    monkeypatch.setattr(fitting, "LIKELIHOOD", -1e4)
-    assert kept() is drawings[likelihoods.argmin()]
-
-
-def test_a_rest_is_as_likely_as_what_it_adds_to_the_beginning(model: Checkpoint) -> None:
-    """The whole is as likely as beginning and rest together; no rest has no likelihood."""
-    prefix = make_prefix(HEAD, Placement(np.zeros(2), 1.0, np.zeros(2)), join=False)
-    network = network_of(model)
-    label = np.array([model.classes.index("cat")])
-
-    def alone(strokes: list[Stroke]) -> float:
-        pens = np.concatenate([[*[DRAW] * (len(s) - 1), LIFT] for s in strokes])
-        return float(log_likelihood(network, label, np.concatenate(strokes)[None], pens)[0])
-
-    rests = [EARS, FACE, []]
-    drawings = [[*HEAD, *rest] for rest in rests]
-    expected = [
-        (alone(drawing) - alone(HEAD)) / max(sum(map(len, rest)), 1)
-        for drawing, rest in zip(drawings, rests, strict=True)
-    ]
-    found = rest_likelihoods(model, "cat", prefix, drawings)
-    assert found == pytest.approx(expected, abs=1e-4)
-    assert found[2] == pytest.approx(0, abs=1e-5)
+        assert sketch is drawings[int(np.argmax(likelihoods))]
 
 
 def test_what_is_added_spoils_nothing(model: Checkpoint) -> None:

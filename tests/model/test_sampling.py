@@ -17,8 +17,9 @@ from training.export import main as export
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import Checkpoint, load, save
 from vpype_sketchformer.model.mixture import Mixture
+from vpype_sketchformer.model.prefix import pens_of
 from vpype_sketchformer.model.sampling import draw_offsets, sample
-from vpype_sketchformer.model.transformer import ANY_STROKES
+from vpype_sketchformer.model.transformer import UNKNOWN_QUALITY, log_likelihood
 from vpype_sketchformer.sketch import Sketch
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
@@ -39,9 +40,7 @@ def same(a: Sketch, b: Sketch) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"guidance": 2.0}, {"best_of": 3}, {"one_line": True}]
-)
+@pytest.mark.parametrize("options", [{}, {"guidance": 2.0}, {"one_line": True}])
 def test_one_seed_gives_one_drawing_whatever_the_batch(
     checkpoint: Checkpoint, options: dict[str, float]
 ) -> None:
@@ -80,12 +79,19 @@ def test_one_line_never_lifts_the_pen(checkpoint: Checkpoint) -> None:
     assert {len(sketch.strokes) for sketch in sketches} == {1}
 
 
-def test_best_of_prefers_what_the_class_speaks_for(checkpoint: Checkpoint) -> None:
-    """The first of best-of's candidates is the drawing without it, and often not the best."""
-    plain = sample(checkpoint, ["sun"] * 20, seeds(20), temperature=0.8)
-    best = sample(checkpoint, ["sun"] * 20, seeds(20), temperature=0.8, best_of=4)
-    kept = sum(same(a, b) for a, b in zip(plain, best, strict=True))
-    assert 0 < kept < 20
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_sketches_know_how_likely_they_are(checkpoint: Checkpoint, guidance: float) -> None:
+    """As likely as when their points, in whole pixels, are read: but for what the pen does."""
+    style = {"temperature": 1.0, "guidance": guidance, "quality": UNKNOWN_QUALITY}
+    drawn = sample(checkpoint, ["sun"] * 40, seeds(40), **style)
+    network = sampling.network_of(checkpoint)
+    label = np.array([checkpoint.classes.index("sun")])
+    read = [
+        log_likelihood(network, label, np.concatenate(s.strokes)[None], pens_of(s.strokes))[0]
+        / sum(map(len, s.strokes))
+        for s in drawn
+    ]
+    assert stats.pearsonr([s.likelihood for s in drawn], read).statistic > 0.9
 
 
 @pytest.fixture(scope="module")
@@ -124,20 +130,21 @@ def test_offsets_follow_the_distribution(mixture: Mixture, temperature: float) -
 
 
 def test_guidance_moves_sketches_towards_their_class(checkpoint: Checkpoint) -> None:
-    """The class's own log-likelihood ratio, the measure of best-of, rises with guidance."""
+    """The class's own log-likelihood ratio rises with guidance."""
+    network = sampling.network_of(checkpoint)
+    labels = np.array([checkpoint.classes.index("circle"), network.null])
 
-    def mean_score(guidance: float) -> float:
-        style = sampling._Style(1.0, 1.0, 1.0, guidance, one_line=False)
-        network = sampling.network_of(checkpoint)
-        label = checkpoint.classes.index("circle")
-        tasks = [sampling._Task(i, label, np.random.default_rng([1, i])) for i in range(100)]
-        readings = sampling.Readings(network, ANY_STROKES)
-        at_large = sampling.readings_at_large(checkpoint, network)
-        drawn = sampling._draw(tasks, style, None, readings, at_large, race=False)
-        scores = [score for *_, score in drawn]
-        return float(np.mean(scores))
+    def mean_ratio(guidance: float) -> float:
+        style = {"temperature": 1.0, "guidance": guidance, "retries": 0}
+        ratios = []
+        for sketch in sample(checkpoint, ["circle"] * 100, seeds(100), **style):
+            points = np.concatenate(sketch.strokes)
+            both = np.stack([points, points])
+            ours, others = log_likelihood(network, labels, both, pens_of(sketch.strokes))
+            ratios.append((ours - others) / len(points))
+        return float(np.mean(ratios))
 
-    assert mean_score(3.0) > mean_score(1.0) + 0.01
+    assert mean_ratio(3.0) > mean_ratio(1.0) + 0.01
 
 
 def test_a_guide_stands_for_the_null_class(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_a_model_says_how_it_scores(data: Path, folder: Path, tmp_path: Path) ->
         (("--condition", "temperature=nan"), "must be a number"),
         (("--condition", "temperature=0"), "above 0"),
         (("--condition", "guidance=inf"), "must be a number"),
-        (("--condition", "best_of=1.5"), "whole number"),
+        (("--condition", "tries=1.5"), "whole number"),
         (("--condition", "colour=red"), "not one of temperature, "),
         (("--classes", "4"), "there are 3"),
         (("--classes", "circle,whale"), "no class 'whale'"),

@@ -1115,7 +1115,7 @@ def test_a_sheet_of_every_class(trained: Path, tmp_path: Path) -> None:
         (("-n", "0"), "-n"),
         (("--columns", "0"), "--columns"),
         (("--temperature", "0"), "--temperature"),
-        (("--best-of", "0"), "--best-of"),
+        (("--tries", "0"), "--tries"),
         (("--seed", "-1"), "--seed"),
         (("-o", "nowhere/sheet.svg"), "nowhere"),
     ],

@@ -8,18 +8,18 @@ import math
 from collections.abc import Mapping, Sequence
 
 from vpype_sketchformer import DEFAULT_TEMPERATURE
-from vpype_sketchformer.model.choosing import sample_recognised
+from vpype_sketchformer.model.choosing import sample_best
 from vpype_sketchformer.model.sampling import sample
 
 #: Keyword arguments of ``sampling.sample``; all others have its defaults.
 Condition = Mapping[str, float | str]
 
 #: What the evaluation itself hands to the sampler.
-_GIVEN = ("checkpoint", "labels", "seeds", "prefix", "codes", "retries", "progress")
+_GIVEN = ("checkpoint", "labels", "seeds", "prefix", "codes", "retries", "others", "progress")
 #: What can be asked of the sampler.
 WISHES = tuple(
     name
-    for draw in (sample, sample_recognised)
+    for draw in (sample, sample_best)
     for name in inspect.signature(draw).parameters
     if name not in (*_GIVEN, "style")
 )
@@ -61,8 +61,8 @@ def read(text: str) -> Condition:
 
 
 def _check(name: str, value: object) -> None:
-    least = {"tries": 1, "best_of": 1, "guidance": 1}.get(name, 0)
-    if name in ("tries", "best_of", "quality") and type(value) is not int:
+    least = {"tries": 1, "guidance": 1}.get(name, 0)
+    if name in ("tries", "quality") and type(value) is not int:
         raise ValueError(f"{name} must be a whole number")
     if name in ("temperature", "guidance") and not isinstance(value, int | float):
         raise ValueError(f"{name} must be a number")

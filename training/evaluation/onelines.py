@@ -40,7 +40,6 @@ def rows(
     ways = {
         "any strokes": free,
         "pen stays down": draw(one_line=True),
-        "... best of 4": draw(one_line=True, best_of=4),
         "joined": [sparse(sketch) for sketch in joined],
     }
     run_so = {

@@ -18,7 +18,7 @@ from training.evaluation import Figures, metrics
 from training.evaluation.conditions import Condition, title
 from training.judge import Judge, accuracy, look, named, pictures
 from vpype_sketchformer.model.checkpoint import Checkpoint
-from vpype_sketchformer.model.choosing import sample_recognised
+from vpype_sketchformer.model.choosing import sample_best
 from vpype_sketchformer.sketch import DRAW, FRAME, Sketch
 
 #: Judge whose features stand for a drawing in the distances.
@@ -155,7 +155,7 @@ def draw(
     def draw_some(
         labels: Sequence[str], seeds: Sequence[np.random.SeedSequence], **named: Any
     ) -> list[Sketch]:
-        return sample_recognised(checkpoint, labels, seeds, **options, **named)
+        return sample_best(checkpoint, labels, seeds, **options, **named)
 
     with tqdm(total=len(labels), desc=title(condition), disable=None, leave=False) as bar:
         sketches = draw_some(labels, seeds, retries=0, progress=bar.update)

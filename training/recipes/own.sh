@@ -29,7 +29,7 @@ END
 
 python -m training.train --svg "$work/figures" --from shipped --out runs/figures
 
-sheet="--seed 1 -n 24 --temperature 0.6 --best-of 4 grid 8 3 color black"
+sheet="--seed 1 -n 24 --temperature 0.6 grid 8 3 color black"
 vpype sketchgen --class face $sheet write "$work/out.svg"
 cairosvg "$work/out.svg" -o docs/own-before.png --output-width 800 --background white
 vpype sketchgen --model runs/figures/model.safetensors $sheet write "$work/out.svg"

@@ -19,7 +19,7 @@ END
 classes=cat,dog,owl,butterfly,face,flower,bicycle,house
 classes+=,fish,tree,car,sailboat,bird,rabbit,snowman,cactus
 classes+=,"ice cream,hot air balloon,umbrella,guitar,mushroom,teapot,lighthouse,giraffe"
-vpype sketchgen --seed 4 -n 48 --size 3cm --best-of 4 --class "$classes" --grid 8 6 color black \
+vpype sketchgen --seed 4 -n 48 --size 3cm --class "$classes" --grid 8 6 color black \
     write "$work/out.svg"
 picture classes 1000
 
@@ -35,11 +35,11 @@ picture cats 800
 # In one line: joined the shortest way, and as a hand would.
 lines=face,cat,rabbit,flower,butterfly,snail,fish,umbrella,teapot,owl,cactus,mushroom
 lines+=,dog,bird,house,tree,bicycle,sailboat,guitar,lion,elephant,shoe,octopus,horse
-vpype sketchgen --seed 6 -n 24 --best-of 4 --class "$lines" --layers sketch --grid 8 3 \
+vpype sketchgen --seed 6 -n 24 --class "$lines" --layers sketch --grid 8 3 \
     oneline -b 1m color black write "$work/out.svg"
 picture one-line-shortest 1400
 
-vpype sketchgen --seed 6 -n 24 --one-line --best-of 4 \
+vpype sketchgen --seed 6 -n 24 --one-line \
     --class face,cat,rabbit,flower,butterfly,snail \
     --class fish,umbrella,teapot,owl,cactus,mushroom \
     --class dog,bird,house,tree,bicycle,sailboat \
@@ -52,7 +52,7 @@ vpype sketchgen --model oneline -t 0.4 --structure-temperature 0.6 --seed 7 -n 1
 picture figures 900
 
 vpype sketchgen --model oneline -t 0.4 --structure-temperature 0.6 --seed 7 -n 5 --layers sketch \
-    sketchgen --seed 6 -n 12 --one-line --best-of 4 \
+    sketchgen --seed 6 -n 12 --one-line \
     --class cat,rabbit,flower,butterfly,snail,fish --layers sketch \
     flashsheet -p a4 --frame --title "Flash" --signature "A. Nonymous" color black \
     write "$work/out.svg"

@@ -50,7 +50,6 @@ class _Drawing:
     pen_temperature: float
     guidance: float
     tries: int
-    best_of: int
     one_line: bool
 
 
@@ -69,14 +68,14 @@ class _Memory(Memory):
     drawing: _Drawing | None = None
     stock: deque[Sketch] = field(default_factory=deque)
     dealt: int = 0
-    others: Others | None = None
+    others: Others = field(default_factory=dict)
     layers: dict[str, int] = field(default_factory=dict)
 
     def deal(self, drawing: _Drawing, count: int, expected: int) -> list[Sketch]:
         """Return the next sketches, drawing all that are ``expected`` in one batch."""
         if drawing != self.drawing:
             self.stock.clear()
-            self.others = None
+            self.others = {}
             if self.drawing is None or drawing.seed != self.drawing.seed:
                 self.dealt = 0
             self.drawing = drawing
@@ -88,12 +87,11 @@ class _Memory(Memory):
 
     def draw(self, drawing: _Drawing, numbers: Sequence[int]) -> list[Sketch]:
         """Draw the sketches of these numbers; each depends on those of its class before it."""
-        from vpype_sketchformer.model.choosing import Others, sample_recognised
+        from vpype_sketchformer.model.choosing import sample_best
 
         classes = drawing.classes
-        self.others = self.others or Others()
         with progress(len(numbers)) as advance, self.predicting(drawing.model):
-            return sample_recognised(
+            return sample_best(
                 self.checkpoint(drawing.model),
                 [classes[number % len(classes)] for number in numbers],
                 [np.random.SeedSequence(drawing.seed, spawn_key=(n,)) for n in numbers],
@@ -102,7 +100,6 @@ class _Memory(Memory):
                 pen_temperature=drawing.pen_temperature,
                 guidance=drawing.guidance,
                 tries=drawing.tries,
-                best_of=drawing.best_of,
                 others=self.others,
                 progress=advance,
             )
@@ -112,7 +109,7 @@ class _Memory(Memory):
         classes = drawing.classes
         name = classes[number % len(classes)]
         same = [n for n in range(number + 1) if classes[n % len(classes)] == name]
-        self.others = None
+        self.others = {}
         return self.draw(drawing, same)[-1:]
 
     def layer_id(self, name: str, document: vp.Document, first: int) -> int:
@@ -182,7 +179,6 @@ def _check(call: Call[_Memory]) -> None:
 @options.pen_temperature
 @options.guidance
 @options.tries
-@options.best_of
 @click.option(
     "--one-line",
     is_flag=True,
@@ -252,7 +248,7 @@ def sketchgen(call: Call[_Memory], document: vp.Document) -> vp.Document:
         sketchformer_seed, sketchformer_model, sketchformer_class,
         sketchformer_temperature, sketchformer_structure_temperature,
         sketchformer_pen_temperature, sketchformer_guidance, sketchformer_tries,
-        sketchformer_best_of, sketchformer_one_line
+        sketchformer_one_line
         svg_dc_description: the command with its seed (kept by `write -r`)
 
     A plain `write` notes the seed beside the command line in the file.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: How many sketches are drawn when more are asked for.
 MORE = 6
 #: Options of `sketchgen` that further sketches are drawn with, as the document notes them.
-KNOBS = ("temperature", "structure_temperature", "pen_temperature", "guidance", "best_of")
+KNOBS = ("temperature", "structure_temperature", "pen_temperature", "guidance", "tries")
 #: The name that `sketchgen --layers sketch` gives a layer: class and number.
 NAME = re.compile(r"(.+) \d+")
 

@@ -1,10 +1,13 @@
-"""The best of several drawings, by their looks: like their class, unlike each other."""
+"""The best of several drawings of each: like its class, in one piece, and unlike the others.
+
+The recogniser says how much a drawing looks like its class. Whether it holds together the
+model knows itself: strokes that belong to nothing, and lines that miss what they were meant to
+meet, are unlikely. And twenty on a sheet differ where each is unlike those before it.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,120 +17,75 @@ from vpype_sketchformer import DEFAULT_TRIES
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.looks import looks, nearest
 from vpype_sketchformer.model.recogniser import bundled
-from vpype_sketchformer.model.sampling import sample
+from vpype_sketchformer.model.sampling import RETRIES, sample
 from vpype_sketchformer.sketch import Sketch
 
-Look = NDArray[np.float64]
+#: What has been drawn of each class, as rows of ``looks``.
+Others = dict[str, list[NDArray[np.float64]]]
 
 #: Where the seeds of further tries begin, so that they are nobody else's.
 FURTHER = 1_000_000
-#: A sketch nearer than this to another of its class is drawn again, see ``looks``. Of real
-#: drawings, eight of a class, a fourth have another as near.
-ALIKE = 0.9
-#: What distance to the nearest other counts beside a nat of the class's probability.
-DIFFERENCE = 3.0
+#: What counts beside a nat of the class's probability: how far the nearest of the others is,
+#: and a nat of the drawing's own likelihood, the mean of its points.
+DIFFERENCE, LIKELIHOOD = 4.0, 1.5
 #: The least probability that is told from none.
 LEAST = 1e-4
 
 
-@dataclass
-class Others:
-    """How that looks which has been drawn, by its class, so that what follows differs.
-
-    Attributes:
-        all: Everything, in order.
-        firsts: That of which the first try was good enough.
-    """
-
-    all: defaultdict[str, list[Look]] = field(default_factory=lambda: defaultdict(list))
-    firsts: defaultdict[str, list[Look]] = field(default_factory=lambda: defaultdict(list))
-
-
-@dataclass(frozen=True, eq=False)
-class _Try:
-    """A sketch, and what the recogniser says of it.
-
-    Attributes:
-        sketch: The sketch.
-        likely: The probability of its class, were all as common.
-        right: Whether it ended, and the recogniser takes it for its class first.
-        look: How it looks.
-    """
-
-    sketch: Sketch
-    likely: float
-    right: bool
-    look: Look
-
-
-def sample_recognised(
+def sample_best(
     checkpoint: Checkpoint,
     labels: Sequence[str],
     seeds: Sequence[np.random.SeedSequence],
     *,
     tries: int = DEFAULT_TRIES,
-    best_of: int = 1,
     others: Others | None = None,
+    retries: int = RETRIES,
     progress: Callable[[int], object] = lambda finished: None,
     **style: Any,
 ) -> list[Sketch]:
-    """Draw sketches that look like their classes, and differ: what does not is drawn again.
+    """Draw each sketch several times, and keep the best.
 
     Args:
         checkpoint: The model.
         labels: The class of each sketch, one of the checkpoint's.
         seeds: What each sketch is drawn from; the first try is that of ``sample``.
-        tries: How often to draw each, at most: one that did not end by itself, that the
-            recogniser does not take for its class first, or that looks like one of its class
-            before it, is drawn again.
-        best_of: Where it is more than 1: draw each as often, whatever it looks like.
-        others: What was drawn before these; these are added to it. A sketch depends on it, and
+        tries: How often to draw each. Where it is 1, or the recogniser does not know all
+            classes, sketches are as they come.
+        others: What was drawn before these; they are added to it. A sketch depends on it, and
             on those of its class before it, not on those that follow.
+        retries: How often one that did not end is drawn again where they are as they come.
         progress: Called with the number of sketches that have just been finished.
         style: See ``sample``.
 
     Returns:
-        One sketch for each label: of those that ended, one whose class the recogniser finds
-        probable, and which is far from those before it. A model with classes that it does
-        not know chooses for itself, see ``sample``.
+        One sketch for each label: of the tries that ended, the one that looks most like its
+        class, is likeliest, and looks least like those of its class before it.
 
     Raises:
         CheckpointError: There is no recogniser.
     """
-    if max(tries, best_of) == 1 or not set(labels) <= set(bundled().classes):
-        return sample(checkpoint, labels, seeds, best_of=best_of, progress=progress, **style)
-    others = Others() if others is None else others
-
-    def draw(
-        which: Sequence[int], numbers: range, progress: Callable[[int], object]
-    ) -> list[list[_Try]]:
-        wanted = [(i, number) for i in which for number in numbers]
-        names = [labels[i] for i, _ in wanted]
-        again = [further(seeds[i], number) for i, number in wanted]
-        advance = _in_wholes(progress, len(numbers))
-        tried = _tried(sample(checkpoint, names, again, progress=advance, **style), names)
-        return [tried[k : k + len(numbers)] for k in range(0, len(tried), len(numbers))]
-
-    everything = range(len(labels))
-    good: set[int] = set()
-    if best_of > 1:
-        found = draw(everything, range(best_of), progress)
-    else:
-        found = draw(everything, range(1), lambda finished: None)
-        good = _good_enough(labels, found, others)
-        progress(len(good))
-        todo = [i for i in everything if i not in good]
-        # Further tries side by side: one after the other takes longer.
-        for i, more in zip(todo, draw(todo, range(1, tries), progress), strict=True):
-            found[i] += more
-    kept = []
-    for i, label in enumerate(labels):
-        best = _best(found[i], others.all[label])
-        kept.append(best.sketch)
-        others.all[label].append(best.look)
-        if i in good:
-            others.firsts[label].append(best.look)
-    return kept
+    if tries == 1 or not set(labels) <= set(bundled().classes):
+        return sample(checkpoint, labels, seeds, retries=retries, progress=progress, **style)
+    drawn = sample(
+        checkpoint,
+        [label for label in labels for _ in range(tries)],
+        [further(seed, number) for seed in seeds for number in range(tries)],
+        retries=0,
+        progress=_in_wholes(progress, tries),
+        **style,
+    )
+    worth, rows = _judged(drawn)
+    others = {} if others is None else others
+    best = []
+    for begin, label in zip(range(0, len(drawn), tries), labels, strict=True):
+        before = others.setdefault(label, [])
+        numbers = range(begin, begin + tries)
+        away = nearest(rows[begin : begin + tries], before)
+        values = worth[begin : begin + tries] + DIFFERENCE * away
+        k = max(numbers, key=lambda k: (drawn[k].finished, values[k - begin]))
+        before.append(rows[k])
+        best.append(drawn[k])
+    return best
 
 
 def _in_wholes(progress: Callable[[int], object], parts: int) -> Callable[[int], None]:
@@ -142,41 +100,17 @@ def _in_wholes(progress: Callable[[int], object], parts: int) -> Callable[[int],
     return advance
 
 
-def _tried(sketches: Sequence[Sketch], labels: Sequence[str]) -> list[_Try]:
-    """Ask the recogniser."""
-    if not sketches:
-        return []
+def _judged(sketches: Sequence[Sketch]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what sketches are worth alone, (n,), and how they look, see ``looks``."""
     recogniser = bundled()
     drawings = [sketch.strokes for sketch in sketches]
     seen = recogniser.look(drawings)
-    shares = recogniser.name(seen) / recogniser.tensors["prior"]
-    shares /= shares.sum(axis=1, keepdims=True)
-    rows = [recogniser.classes.index(label) for label in labels]
-    likely = shares[np.arange(len(rows)), rows]
-    right = (likely == shares.max(axis=1)) & [sketch.finished for sketch in sketches]
-    every = zip(sketches, likely.tolist(), right.tolist(), looks(drawings, seen), strict=True)
-    return [_Try(*one) for one in every]
-
-
-def _good_enough(
-    labels: Sequence[str], found: Sequence[Sequence[_Try]], others: Others
-) -> set[int]:
-    """Choose the first tries that are kept: they are right, and unlike those kept before."""
-    kept = {label: list(others.firsts[label]) for label in set(labels)}
-    good = set()
-    for i, (label, [first]) in enumerate(zip(labels, found, strict=True)):
-        if first.right and nearest(first.look[None], kept[label])[0] > ALIKE:
-            kept[label].append(first.look)
-            good.add(i)
-    return good
-
-
-def _best(tries: Sequence[_Try], others: Sequence[Look]) -> _Try:
-    """Choose one that ended, looks like its class, and unlike the others."""
-    likely = np.array([max(one.likely, LEAST) for one in tries])
-    away = nearest(np.stack([one.look for one in tries]), others)
-    worth = np.log(likely) + DIFFERENCE * away
-    return tries[max(range(len(tries)), key=lambda k: (tries[k].sketch.finished, worth[k]))]
+    shares = recogniser.name(seen) / recogniser.tensors["prior"]  # all classes alike
+    rows = [recogniser.classes.index(sketch.label) for sketch in sketches]
+    right = shares[np.arange(len(rows)), rows] / shares.sum(axis=1)
+    likelihoods = np.array([sketch.likelihood for sketch in sketches])
+    worth = np.log(np.maximum(right, LEAST)) + LIKELIHOOD * likelihoods
+    return worth, looks(drawings, seen)
 
 
 def further(seed: np.random.SeedSequence, number: int) -> np.random.SeedSequence:

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.choosing import further
-from vpype_sketchformer.model.prefix import Prefix, pens_of
+from vpype_sketchformer.model.prefix import Prefix
 from vpype_sketchformer.model.recogniser import bundled
-from vpype_sketchformer.model.sampling import network_of, sample
-from vpype_sketchformer.model.transformer import log_likelihood
+from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.sketch import Sketch
 
 Stroke = NDArray[np.float64]
@@ -67,15 +66,13 @@ def sample_fitting(
         One drawing for each seed, the beginning first: of the tries that fit, if there are
         any, and of those that ended, the one whose class the recogniser, and whose rest the
         model finds most probable: strokes that belong to nothing are unlikely.
-        A model with classes that it does not know chooses for itself, see ``sample``.
+        Of a class that the recogniser does not know, the model's word alone counts.
 
     Raises:
         CheckpointError: There is no recogniser.
     """
-    recogniser = bundled()
-    if tries == 1 or label not in recogniser.classes:
-        labels = [label] * len(seeds)
-        return sample(checkpoint, labels, seeds, best_of=tries, prefix=prefix, **style)
+    if tries == 1:
+        return sample(checkpoint, [label] * len(seeds), seeds, prefix=prefix, **style)
     drawn = sample(
         checkpoint,
         [label] * len(seeds) * tries,
@@ -84,24 +81,21 @@ def sample_fitting(
         **style,
     )
     old = prefix.strokes
-    alike = recogniser.probabilities_if_alike([old, *(sketch.strokes for sketch in drawn)])
-    before, *shares = alike[:, recogniser.classes.index(label)].tolist()
     rests = [prefix.rest(sketch.strokes) for sketch in drawn]
-    fits = [
-        number
-        for number, rest in enumerate(rests)
-        if rest and shares[number] >= KEPT * before and retraced(old, rest) <= MOST_RETRACED
-    ]
-    scores = np.log(np.maximum(shares, LEAST))
-    scores[fits] += LIKELIHOOD * rest_likelihoods(
-        checkpoint, label, prefix, [drawn[number].strokes for number in fits]
-    )
+    fits = np.array([bool(rest) and retraced(old, rest) <= MOST_RETRACED for rest in rests])
+    scores = LIKELIHOOD * np.array([sketch.likelihood for sketch in drawn])
+    recogniser = bundled()
+    if label in recogniser.classes:
+        alike = recogniser.probabilities_if_alike([old, *(sketch.strokes for sketch in drawn)])
+        before, *shares = alike[:, recogniser.classes.index(label)]
+        fits &= np.array(shares) >= KEPT * before
+        scores += np.log(np.maximum(shares, LEAST))
 
     result = []
     for first in range(0, len(drawn), tries):
         numbers = range(first, first + tries)
         adding = [number for number in numbers if rests[number]]
-        kept = [number for number in numbers if number in fits]
+        kept = [number for number in numbers if fits[number]]
         if or_nothing and len(adding) <= tries / 2:
             kept = []
         elif not or_nothing:
@@ -113,39 +107,6 @@ def sample_fitting(
         else:
             result.append(drawn[best])
     return result
-
-
-def rest_likelihoods(
-    checkpoint: Checkpoint,
-    label: str,
-    prefix: Prefix,
-    drawings: Sequence[Sequence[Stroke]],
-) -> NDArray[np.float64]:
-    """Return how likely the rests of drawings are to the model.
-
-    Args:
-        checkpoint: The model.
-        label: The class.
-        prefix: What the drawings begin with.
-        drawings: The strokes of each, in the frame.
-
-    Returns:
-        Log-density in pixels, nats, the mean of the rest's points, (n,); 0 of no rest.
-    """
-    network, label_row = network_of(checkpoint), np.array([checkpoint.classes.index(label)])
-
-    def likelihood(strokes: Sequence[Stroke]) -> float:
-        points = np.concatenate(strokes)[None]
-        return float(log_likelihood(network, label_row, points, pens_of(strokes))[0])
-
-    before, begun = likelihood(prefix.strokes), len(prefix.positions)
-    added = [sum(map(len, strokes)) - begun for strokes in drawings]
-    return np.array(
-        [
-            (likelihood(strokes) - before) / max(count, 1)
-            for strokes, count in zip(drawings, added, strict=True)
-        ]
-    )
 
 
 def retraced(old: Sequence[Stroke], new: Sequence[Stroke]) -> float:

@@ -76,7 +76,6 @@ def sample(
     pen_temperature: float = 1.0,
     guidance: float = DEFAULT_GUIDANCE,
     quality: int = BEST_QUALITY,
-    best_of: int = 1,
     one_line: bool = False,
     prefix: Prefix | None = None,
     codes: Array | None = None,
@@ -96,9 +95,6 @@ def sample(
         guidance: How much to insist on the class; 1 is not at all.
         quality: How good a drawing of its class to ask for, see
             ``transformer.UNKNOWN_QUALITY``.
-        best_of: Draw this many of each and keep the one that most looks like its class by
-            the model's own measure: the largest mean over its points of
-            log p(point | class) - log p(point).
         one_line: Never lift the pen.
         prefix: What all drawings begin with.
         codes: The code of each sketch, see ``model.encoder``, (n, code); not with a prefix.
@@ -113,12 +109,11 @@ def sample(
     strokes = ONE_STROKE if one_line else ANY_STROKES
     network = network_of(checkpoint)
     readings = Readings(network, strokes, quality)
-    at_large = None
-    if guidance != 1.0 or best_of > 1:
-        at_large = readings_at_large(checkpoint, network, strokes)
-    best: dict[int, tuple[bool, float, Sketch]] = {}
+    guided = guidance != 1.0
+    at_large = readings_at_large(checkpoint, network, strokes) if guided else None
+    best: dict[int, Sketch] = {}
     todo = dict.fromkeys(range(len(labels)))
-    for candidates in (range(best_of), range(best_of, best_of + retries)):
+    for candidates in (range(1), range(1, 1 + retries)):
         again = candidates.start > 0
         tasks = [
             _Task(
@@ -130,20 +125,16 @@ def sample(
             for i in todo
             for k in candidates
         ]
-        left = dict.fromkeys(todo, len(candidates))
-        for task, drawn, finished, score in _draw(
-            tasks, style, prefix, readings, at_large, race=again
-        ):
+        for task, drawn, last in _draw(tasks, style, prefix, readings, at_large, race=again):
             i = task.sketch
-            sketch = Sketch(drawn, labels[i] or "", finished)
-            if i not in best or (sketch.finished, score) > best[i][:2]:
-                best[i] = (sketch.finished, score, sketch)
-            left[i] -= 1
-            if i in todo and best[i][0] and (again or not left[i]):
+            sketch = Sketch(drawn, labels[i] or "", last.finished, last.likelihood)
+            if i in todo and (sketch.finished or i not in best):
+                best[i] = sketch
+            if i in todo and sketch.finished:
                 del todo[i]
                 progress(1)
     progress(len(todo))
-    return [best[i][2] for i in range(len(labels))]
+    return [best[i] for i in range(len(labels))]
 
 
 def network_of(checkpoint: Checkpoint) -> Transformer:
@@ -256,12 +247,12 @@ def _draw(
     readings: Readings,
     at_large: Readings | None,
     race: bool,
-) -> Iterator[tuple[_Task, tuple[NDArray[np.float64], ...], bool, float]]:
+) -> Iterator[tuple[_Task, tuple[NDArray[np.float64], ...], _Stroke]]:
     """Draw any number of tasks, some at a time.
 
     Yields:
-        Each task when its drawing is over: its strokes, those of the prefix first, whether it
-        came to its own end, and its score.
+        Each task when its drawing is over: its strokes, those of the prefix first, and once
+        more the last one.
     """
     rows = MAX_ROWS
     if race and tasks:  # the rivals must start together
@@ -276,7 +267,7 @@ def _draw(
                 strokes.append(stroke.points)
                 if stroke.over:
                     task = batch[stroke.task]
-                    yield task, tuple(strokes), stroke.finished, stroke.score
+                    yield task, tuple(strokes), stroke
 
 
 @dataclass(frozen=True)
@@ -353,7 +344,7 @@ class _Stroke:
         given: How many of them the prefix has, but for its last one.
         over: Whether the drawing is over.
         finished: Whether that is the drawing's own end.
-        score: Nats by which the class speaks for the drawing so far, the mean of its points.
+        likelihood: Log-density of the points that were drawn so far, their mean.
     """
 
     task: int
@@ -361,7 +352,7 @@ class _Stroke:
     given: int
     over: bool
     finished: bool
-    score: float
+    likelihood: float
 
 
 def _strokes(
@@ -382,7 +373,7 @@ def _strokes(
         style: How.
         prefix: What all drawings begin with.
         readings: What the network knows of the prefix already.
-        at_large: The same of what knows drawings at large, for guidance and scores.
+        at_large: The same of what knows drawings at large, for guidance.
         race: Whether a sketch is over when one of its tasks comes to an end.
         add: Whether something is added to the prefix even where the model would end.
         most_strokes: How many strokes a drawing may grow by.
@@ -402,10 +393,10 @@ def _strokes(
     for at in range(undrawn, most):
         numbers = rows.numbers[:, at - undrawn]
         if at >= given:
-            offset, gain = _choose_offset(reader, other, numbers, style)
+            offset, density = _choose_offset(reader, other, numbers, style)
             # The model knows whole pixels only.
             rows.points[:, at] = np.rint(rows.before(at) + offset)
-            rows.scores += gain
+            rows.densities += density
         features = rows.features(at)
         barred = np.zeros((len(rows.task), 3), bool)
         barred[:, LIFT] = style.one_line
@@ -414,11 +405,10 @@ def _strokes(
         elif prefix is not None:
             barred[:, DRAW] = not prefix.join
             barred[:, END] = add
-        pens, gain = _choose_pen(reader, other, features, numbers[:, -1], barred, style)
-        rows.scores += gain
+        pens = _choose_pen(reader, other, features, numbers[:, -1], barred, style)
         rows.strokes += (pens != DRAW) & (at >= given)
         over = (pens == END) | (rows.strokes == most_strokes) | (at + 1 == most)
-        yield rows.finished(at, pens, over, undrawn)
+        yield rows.finished(at, pens, over, given)
         if race:
             won = {tasks[i].sketch for i in rows.task[rows.alive & (pens == END)]}
             over |= [tasks[i].sketch in won for i in rows.task]
@@ -444,7 +434,7 @@ class _Rows:
         points: Their points in the frame; what is not drawn yet is not set, (n, most, 2).
         begins: Where in that their strokes at hand begin, (n,).
         strokes: How many strokes they have grown by, (n,).
-        scores: Nats by which the class speaks for them, (n,).
+        densities: Log-densities of what was drawn of them, sums of points, (n,).
         numbers: The random numbers of all points that may be drawn, (n, points, NUMBERS).
         alive: Whether they go on, (n,).
     """
@@ -453,7 +443,7 @@ class _Rows:
     points: NDArray[np.float64]
     begins: NDArray[np.intp]
     strokes: NDArray[np.intp]
-    scores: NDArray[np.float64]
+    densities: NDArray[np.float64]
     numbers: NDArray[np.float64]
     alive: NDArray[np.bool_]
 
@@ -482,7 +472,7 @@ class _Rows:
         return _Rows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def finished(
-        self, at: int, pens: NDArray[np.intp], over: NDArray[np.bool_], undrawn: int
+        self, at: int, pens: NDArray[np.intp], over: NDArray[np.bool_], given: int
     ) -> list[_Stroke]:
         """Return the strokes that are finished by a point.
 
@@ -490,16 +480,16 @@ class _Rows:
             at: The point.
             pens: What the pen does after it, (n,).
             over: Whether the drawing is over with it, (n,).
-            undrawn: How many points are given with what the pen does after them.
+            given: How many points the prefix has.
         """
         return [
             _Stroke(
                 int(self.task[row]),
                 self.points[row, self.begins[row] : at + 1].copy(),
-                max(0, undrawn - int(self.begins[row])),
+                max(0, given - 1 - int(self.begins[row])),
                 bool(over[row]),
                 bool(pens[row] == END),
-                float(self.scores[row]) / (at + 1),
+                float(self.densities[row]) / max(at + 1 - given, 1),
             )
             for row in np.flatnonzero(self.alive & ((pens != DRAW) | over))
         ]
@@ -527,22 +517,20 @@ def _choose_offset(
         style: How to draw.
 
     Returns:
-        Offsets in pixels, (n, 2), and by how many nats the class speaks for them, (n,).
+        Offsets in pixels, (n, 2), and their log-density, (n,).
     """
     n = len(numbers)
-    guided = style.guidance != 1.0
-    count = CANDIDATES if guided else 1
+    count = 1 if other is None else CANDIDATES
     draws = numbers[:, : 3 * count].reshape(n, count, 3)
     drawn = draw_offsets(reader.mixture, draws, style.temperature, style.structure_temperature)
     offsets = drawn * reader.network.scale  # (n, m, 2)
+    density = reader.log_density(offsets)  # (n, m)
     if other is None:
-        return offsets[:, 0], np.zeros(n)
-    gain = reader.log_density(offsets) - other.log_density(offsets)  # (n, m)
-    chosen = np.zeros(n, np.intp)
-    if guided:
-        chosen = _categorical((style.guidance - 1.0) * gain, numbers[:, -2])
+        return offsets[:, 0], density[:, 0]
+    gain = density - other.log_density(offsets)
+    chosen = _categorical((style.guidance - 1.0) * gain, numbers[:, -2])
     rows = np.arange(n)
-    return offsets[rows, chosen], gain[rows, chosen]
+    return offsets[rows, chosen], density[rows, chosen]
 
 
 def draw_offsets(
@@ -583,7 +571,7 @@ def _choose_pen(
     numbers: NDArray[np.float64],
     barred: NDArray[np.bool_],
     style: _Style,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+) -> NDArray[np.intp]:
     """Choose what the pen does after the points just drawn.
 
     Args:
@@ -595,14 +583,14 @@ def _choose_pen(
         style: How to draw.
 
     Returns:
-        Pens, (n,), and by how many nats the class speaks for them, (n,).
+        Pens, (n,).
     """
-    logs = reader.log_pens(features)
-    gain = np.zeros_like(logs) if other is None else logs - other.log_pens(features)
-    wanted = (logs + (style.guidance - 1.0) * gain) / style.pen_temperature
+    wanted = reader.log_pens(features)
+    if other is not None:
+        wanted += (style.guidance - 1.0) * (wanted - other.log_pens(features))
+    wanted /= style.pen_temperature
     wanted[barred] = -np.inf
-    pen = _categorical(wanted, numbers)
-    return pen, gain[np.arange(len(pen)), pen]
+    return _categorical(wanted, numbers)
 
 
 def _categorical(

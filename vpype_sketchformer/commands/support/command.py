@@ -91,7 +91,7 @@ class Memory:
             self.warn(
                 "cut",
                 f"{cut} of {len(sketches)} sketches were cut at the length limit; a lower "
-                "`--temperature` or `--best-of 4` may help",
+                "`--temperature` or more `--tries` may help",
             )
 
 

@@ -77,10 +77,12 @@ def guidance_of(default: float) -> Callable[[F], F]:
     )
 
 
-def tries_of(default: int, why: str) -> Callable[[F], F]:
-    """Return the option of how often to draw."""
+def tries_of(default: int, why: str, *names: str) -> Callable[[F], F]:
+    """Return the option of how often to draw; ``names`` are other names of it."""
     return click.option(
         "--tries",
+        *names,
+        "tries",
         type=vpype_cli.IntegerType(),
         default=str(default),
         metavar="K",
@@ -121,16 +123,9 @@ pen_temperature = click.option(
 )
 tries = tries_of(
     DEFAULT_TRIES,
-    "Draw a sketch again, up to K times in all, where a recogniser does not see its class in "
-    "it, or it looks like one before it; 1 takes it as it comes",
-)
-best_of = click.option(
+    "Draw each sketch K times, and keep the one that looks most like its class and least like "
+    "those before it, and holds together; 1 takes it as it comes",
     "--best-of",
-    type=vpype_cli.IntegerType(),
-    default="1",
-    metavar="K",
-    help="Draw each sketch K times, and keep one that looks much like its class and little "
-    "like those before it (default: 1).",
 )
 smooth = click.option(
     "--smooth/--no-smooth",
@@ -170,9 +165,7 @@ def check(call: Call[Any]) -> None:
         "guidance",
         f"{strength:g} is not between 0 and {MAX_GUIDANCE:g}.",
     )
-    for name in ("tries", "best_of"):
-        often = values.get(name, 1)
-        call.require(often >= 1, name, f"{often} is not at least 1.")
+    call.require(values["tries"] >= 1, "tries", f"{values['tries']} is not at least 1.")
     check_seed(call)
 
 
