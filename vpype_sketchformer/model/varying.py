@@ -56,7 +56,7 @@ CLEAREST = 3
 #: Codes drawn between two ends, for each step that is wanted.
 DENSITY = 3
 #: How much further away a variation counts that is not taken for the drawing's class.
-MISTAKEN = 0.1
+MISTAKEN = 0.2
 #: A step costs the cube of the logarithm by which it is too long or too short, and a drawing
 #: that is taken for neither end so much for each nat of doubt.
 DOUBT = 0.075
