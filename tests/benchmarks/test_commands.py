@@ -86,7 +86,7 @@ def test_contract_line(
 def test_memory_of_the_contract_line(
     benchmark: BenchmarkFixture, judge: Judge, tiny: Path, tmp_path: Path
 ) -> None:
-    """A sheet of cats needs at most 450 MB."""
+    """A sheet of cats needs at most 250 MB."""
 
     def peak(*command: str | Path) -> float:
         return int(run(tmp_path, sys.executable, "-c", PEAK_MEMORY, *command)) / 1e6
@@ -97,7 +97,7 @@ def test_memory_of_the_contract_line(
         "peak memory of the contract line",
         ours,
         "MB",
-        at_most=450,
+        at_most=250,
         details=f"vpype random: {theirs:.0f} MB",
     )
 

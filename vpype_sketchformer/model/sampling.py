@@ -44,7 +44,7 @@ from vpype_sketchformer.model.transformer import (
 from vpype_sketchformer.sketch import DRAW, END, LIFT, Sketch
 
 #: Rows drawn at a time; more are drawn in turns, so that memory stays bounded.
-MAX_ROWS = 64
+MAX_ROWS = 48
 #: How often a drawing that did not end is drawn again.
 RETRIES = 3
 #: Offsets that guidance chooses from.
