@@ -507,7 +507,7 @@ def models(tiny: Path, tmp_path: Path) -> Path:
         ("sketchgen -m TINY -t nan", "'--temperature': nan is not above 0"),
         ("sketchgen -m TINY --pen-temperature 0", "'--pen-temperature': 0 is not above 0"),
         ("sketchgen -m TINY --guidance inf", "'--guidance': inf is not between 0 and 10"),
-        ("sketchgen -m TINY --best-of 0", "'--tries': 0 is not at least 1"),
+        ("sketchgen -m TINY --best-of 0", "'--tries' / '--best-of': 0 is not at least 1"),
         ("sketchgen -m TINY --seed -1", "'--seed': -1 is negative"),
         ("sketchgen -m TINY --layers pens", "'pens' is not one of 'one', 'class', 'sketch'"),
         ("sketchgen -m TINY --layer 0", "layer 0 is invalid"),

@@ -78,3 +78,7 @@ def test_what_was_drawn_before_counts_as_if_drawn_at_once() -> None:
     ]
     for one, other in zip(at_once, in_parts, strict=True):
         assert all(map(np.allclose, one.strokes, other.strokes))
+
+
+def test_nothing_is_drawn_of_nothing(tiny: Path) -> None:
+    assert sample_best(load(tiny), [], [], temperature=0.5) == []

@@ -64,7 +64,8 @@ def sample_best(
     Raises:
         CheckpointError: There is no recogniser.
     """
-    if tries == 1 or not set(labels) <= set(bundled().classes):
+    known = bool(labels) and set(labels) <= set(bundled().classes)
+    if tries == 1 or not known:
         return sample(checkpoint, labels, seeds, retries=retries, progress=progress, **style)
     drawn = sample(
         checkpoint,

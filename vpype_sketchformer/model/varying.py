@@ -55,8 +55,9 @@ INVENTED = 8
 CLEAREST = 3
 #: Codes drawn between two ends, for each step that is wanted.
 DENSITY = 3
-#: How much further away a variation counts that is not taken for the drawing's class.
-MISTAKEN = 0.2
+#: How much further away a variation counts for each nat of doubt that it is of the drawing's
+#: class, and for each by which its points, in the mean, are less likely.
+DOUBTFUL, UNLIKELY = 0.08, 0.4
 #: A step costs the cube of the logarithm by which it is too long or too short, and a drawing
 #: that is taken for neither end so much for each nat of doubt.
 DOUBT = 0.075
@@ -147,8 +148,8 @@ def vary(
         amount: How different they are, see ``Encoder.vary``.
         seeds: What each is drawn from.
         tries: How often to draw each; of those that ended, the one is kept that is nearest to
-            its code and to the drawing's looks, rather one that the recogniser takes for the
-            drawing's class.
+            its code and to the drawing's looks, rather one that is likely, and that the
+            recogniser takes for the drawing's class.
         progress: Called with the number of sketches that have just been drawn, tries and all.
         style: See ``sampling.sample``.
 
@@ -175,10 +176,9 @@ def vary(
     if tries == 1:
         return drawn
     far = encoder.distances(encoder.encode([x.strokes for x in drawn]), wanted, seen.label)
+    far -= UNLIKELY * np.array([sketch.likelihood for sketch in drawn])
     away = amount * far + (1.0 - amount) * _unlike(drawn, seen.strokes)
-    shares = _shares(drawn, [seen.label])
-    if shares is not None:
-        away += MISTAKEN * (shares[:, 0] < shares.max(axis=1))
+    away += DOUBTFUL * _doubts(drawn, [seen.label])
     cut = [not sketch.finished for sketch in drawn]
     # Those that ended come first.
     order = np.lexsort(np.stack([away, cut]))
