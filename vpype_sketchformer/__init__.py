@@ -9,7 +9,7 @@ DEFAULT_TEMPERATURE = 0.8
 DEFAULT_STRUCTURE_TEMPERATURE = 1.0
 #: How much to insist on the class.
 DEFAULT_GUIDANCE = 1.5
-#: How often to draw a sketch until it looks like its class, and like none before it.
+#: How often to draw each sketch, to keep the best.
 DEFAULT_TRIES = 6
 
 # The same where it has to fit what is there already: the layout is given, so calmer, and

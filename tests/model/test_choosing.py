@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
-from vpype_sketchformer.model.checkpoint import bundled, load
+from vpype_sketchformer.model import choosing
+from vpype_sketchformer.model.checkpoint import CheckpointError, bundled, load
 from vpype_sketchformer.model.choosing import Others, sample_best
+from vpype_sketchformer.model.recogniser import Recogniser
 from vpype_sketchformer.model.recogniser import bundled as recogniser
 from vpype_sketchformer.model.sampling import sample
 from vpype_sketchformer.model.sight import draw, join
@@ -82,3 +85,16 @@ def test_what_was_drawn_before_counts_as_if_drawn_at_once() -> None:
 
 def test_nothing_is_drawn_of_nothing(tiny: Path) -> None:
     assert sample_best(load(tiny), [], [], temperature=0.5) == []
+
+
+def test_what_is_taken_as_it_comes_needs_no_recogniser(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> Recogniser:
+        raise CheckpointError("there is none")
+
+    monkeypatch.setattr(choosing, "bundled", missing)
+    seeds = [np.random.SeedSequence(5)]
+    assert sample_best(load(tiny), ["cat"], seeds, tries=1, temperature=0.5)
+    with pytest.raises(CheckpointError, match="there is none"):
+        sample_best(load(tiny), ["cat"], seeds, tries=2, temperature=0.5)

@@ -110,15 +110,13 @@ def test_samples_of_a_newborn_model_are_told_from_real_drawings(
     assert 0 <= newborn["ended"] <= 1
 
 
-def test_the_first_try_stands_beside_what_is_drawn_until_recognised(
-    data: Path, folder: Path
-) -> None:
+def test_the_first_try_stands_beside_the_best(data: Path, folder: Path) -> None:
     words = ("--part", "samples", "--per-class", "4", "--judges", folder)
     figures = measured(folder / "newborn.safetensors", data, *words)["samples"]
     often, first = (
         figures[f"t {DEFAULT_TEMPERATURE:g}{tries}"] for tries in ("", ", tries 1")
     )
-    assert often["mean"] != first["mean"], "scribbles are drawn again"
+    assert often["mean"] != first["mean"], "another try is better"
     assert often["mean"].keys() == first["mean"].keys()
 
 

@@ -64,8 +64,7 @@ def sample_best(
     Raises:
         CheckpointError: There is no recogniser.
     """
-    known = bool(labels) and set(labels) <= set(bundled().classes)
-    if tries == 1 or not known:
+    if tries == 1 or not labels or not set(labels) <= set(bundled().classes):
         return sample(checkpoint, labels, seeds, retries=retries, progress=progress, **style)
     drawn = sample(
         checkpoint,
@@ -106,9 +105,8 @@ def _judged(sketches: Sequence[Sketch]) -> tuple[NDArray[np.float64], NDArray[np
     recogniser = bundled()
     drawings = [sketch.strokes for sketch in sketches]
     seen = recogniser.look(drawings)
-    shares = recogniser.name(seen) / recogniser.tensors["prior"]  # all classes alike
     rows = [recogniser.classes.index(sketch.label) for sketch in sketches]
-    right = shares[np.arange(len(rows)), rows] / shares.sum(axis=1)
+    right = recogniser.name_if_alike(seen)[np.arange(len(rows)), rows]
     likelihoods = np.array([sketch.likelihood for sketch in sketches])
     worth = np.log(np.maximum(right, LEAST)) + LIKELIHOOD * likelihoods
     return worth, looks(drawings, seen)

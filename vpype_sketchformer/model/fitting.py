@@ -86,7 +86,8 @@ def sample_fitting(
     scores = LIKELIHOOD * np.array([sketch.likelihood for sketch in drawn])
     recogniser = bundled()
     if label in recogniser.classes:
-        alike = recogniser.probabilities_if_alike([old, *(sketch.strokes for sketch in drawn)])
+        seen = recogniser.look([old, *(sketch.strokes for sketch in drawn)])
+        alike = recogniser.name_if_alike(seen)
         before, *shares = alike[:, recogniser.classes.index(label)]
         fits &= np.array(shares) >= KEPT * before
         scores += np.log(np.maximum(shares, LEAST))

@@ -32,12 +32,14 @@ def blurred(drawings: Sequence[Sequence[Stroke]]) -> NDArray[np.float64]:
     Returns:
         Their ink, of length 1, (drawings, COARSE * COARSE).
     """
-    pictures = sight.draw(*sight.join(drawings)).astype(np.float64)
     width = sight.SIZE / COARSE
     middles = (np.arange(COARSE) + 0.5) * width - 0.5
     blur = np.exp(-0.5 * ((np.arange(sight.SIZE) - middles[:, None]) / width) ** 2)
     blur /= blur.sum(axis=1, keepdims=True)
-    return _unit((blur @ pictures @ blur.T).reshape(len(drawings), -1))
+    parts = [drawings[i : i + sight.ROWS] for i in range(0, len(drawings), sight.ROWS)]
+    pictures = (sight.draw(*sight.join(part)).astype(np.float64) for part in parts)
+    rows = np.concatenate([blur @ part @ blur.T for part in pictures])
+    return _unit(rows.reshape(len(drawings), -1))
 
 
 def looks(drawings: Sequence[Sequence[Stroke]], seen: Array) -> NDArray[np.float64]:

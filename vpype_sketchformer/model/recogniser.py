@@ -121,6 +121,11 @@ class Recogniser:
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return weights / weights.sum(axis=-1, keepdims=True)
 
+    def name_if_alike(self, seen: Array) -> NDArray[np.float64]:
+        """Return the same, were all classes as common, (n, classes)."""
+        shares = self.name(seen) / self.tensors["prior"]
+        return shares / shares.sum(axis=1, keepdims=True)
+
     def growth(self, seen: Array, label: str | None = None) -> list[Growth]:
         """Say how drawings will grow, from what was seen of them.
 
@@ -148,13 +153,6 @@ class Recogniser:
         some = [i for i, strokes in enumerate(drawings) if any(map(len, strokes))]
         if some:
             shares[some] = self.name(self.look([drawings[i] for i in some]))
-        return shares / shares.sum(axis=1, keepdims=True)
-
-    def probabilities_if_alike(
-        self, drawings: Sequence[Sequence[Stroke]]
-    ) -> NDArray[np.float64]:
-        """Return the same, were all classes as common, (drawings, classes)."""
-        shares = self.probabilities(drawings) / self.tensors["prior"]
         return shares / shares.sum(axis=1, keepdims=True)
 
     def _linear(self, name: str, rows: Array) -> Array:

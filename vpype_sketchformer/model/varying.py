@@ -5,12 +5,12 @@ tells. A code that is moved a little tells of a drawing that is a little differe
 
 How well the model keeps to a code is a matter of chance, so each code is drawn several times.
 Of variations, that one is kept whose own code is nearest to what was asked for, and which, the
-less it is to differ, looks the more like the drawing. For what lies
-between two drawings, codes between theirs are drawn, all from the same random numbers, so that
-neighbours are drawn alike. Of all these drawings those are kept that lead from the one to the
-other in short and even steps, as pictures, and show the one or the other: the cheapest path
-(Viterbi 1967). Where the ends are of two classes, what the model is told of the class goes
-over from the one into the other as well.
+less it is to differ, looks the more like the drawing. For what lies between two drawings,
+codes between theirs are drawn, all from the same random numbers, so that neighbours are alike.
+Of all these drawings those are kept that lead from the one to the other in short and even
+steps, as pictures, and show the one or the other: the cheapest path (Viterbi 1967). Where the
+ends are of two classes, what the model is told of the class goes over from the one into the
+other as well.
 """
 
 from __future__ import annotations
@@ -177,8 +177,11 @@ def vary(
         return drawn
     far = encoder.distances(encoder.encode([x.strokes for x in drawn]), wanted, seen.label)
     far -= UNLIKELY * np.array([sketch.likelihood for sketch in drawn])
-    away = amount * far + (1.0 - amount) * _unlike(drawn, seen.strokes)
-    away += DOUBTFUL * _doubts(drawn, [seen.label])
+    drawings = [seen.strokes, *(sketch.strokes for sketch in drawn)]
+    beheld = bundled_recogniser().look(drawings)
+    source, *rows = looks(drawings, beheld)
+    away = amount * far + (1.0 - amount) * nearest(np.stack(rows), [source])
+    away += DOUBTFUL * _doubts(drawn, beheld[1:], [seen.label])
     cut = [not sketch.finished for sketch in drawn]
     # Those that ended come first.
     order = np.lexsort(np.stack([away, cut]))
@@ -277,9 +280,8 @@ def morph(
     for end in ends:
         if isinstance(end, str):
             codes = encoder.invent(end, rng, INVENTED)
-            doubts = _doubts(
-                draw(checkpoint, codes, [end] * INVENTED, seeds[:1] * INVENTED), (end,)
-            )
+            made = draw(checkpoint, codes, [end] * INVENTED, seeds[:1] * INVENTED)
+            doubts = _doubts(made, _behold(made), (end,))
             found.append(codes[np.argsort(doubts, kind="stable")[:CLEAREST]])
         else:
             found.append(end.code[None])
@@ -294,7 +296,7 @@ def morph(
     chosen = _choose_path(
         blurred([sketch.strokes for sketch in sketches]),
         np.repeat(places, tries),
-        DOUBT * _doubts(sketches, names),
+        DOUBT * _doubts(sketches, _behold(sketches), names),
         [None if strokes is None else blurred([strokes]) for strokes in given],
         _lengths(count, ease),
     )
@@ -413,39 +415,24 @@ def _cheapest(
     return float(best[path[0]]), path[::-1]
 
 
-def _unlike(sketches: Sequence[Sketch], strokes: Sequence[Stroke]) -> NDArray[np.float64]:
-    """Return how little sketches look like a drawing, (n,)."""
-    drawings = [strokes, *(sketch.strokes for sketch in sketches)]
-    source, *others = looks(drawings, bundled_recogniser().look(drawings))
-    return nearest(np.stack(others), [source])
+def _behold(sketches: Sequence[Sketch]) -> Array:
+    """Return what the recogniser sees in sketches, (n, channels)."""
+    return bundled_recogniser().look([sketch.strokes for sketch in sketches])
 
 
-def _shares(
-    sketches: Sequence[Sketch], labels: Sequence[str | None]
-) -> NDArray[np.float64] | None:
-    """Return how likely each class is, all alike beforehand, these first, (n, classes).
-
-    None where the recogniser does not know one of these.
-    """
-    recogniser = bundled_recogniser()
-    first = [i for i, name in enumerate(recogniser.classes) if name in labels]
-    if len(first) < len(set(labels)):
-        return None
-    rest = np.setdiff1d(np.arange(len(recogniser.classes)), first)
-    shares = recogniser.probabilities_if_alike([sketch.strokes for sketch in sketches])
-    return shares[:, [*first, *rest]]
-
-
-def _doubts(sketches: Sequence[Sketch], labels: Sequence[str | None]) -> NDArray[np.float64]:
+def _doubts(
+    sketches: Sequence[Sketch], beheld: Array, labels: Sequence[str | None]
+) -> NDArray[np.float64]:
     """Return how doubtful it is that sketches show one of these classes, in nats, (n,).
 
     Of classes that the recogniser does not know there is no doubt; of what did not end there
-    is most.
+    is most. ``beheld`` is what the recogniser sees in them.
     """
-    shares = _shares(sketches, labels)
+    recogniser = bundled_recogniser()
+    rows = [i for i, name in enumerate(recogniser.classes) if name in labels]
     right = np.ones(len(sketches))
-    if shares is not None:
-        right = shares[:, : len(set(labels))].sum(axis=1)
+    if len(rows) == len(set(labels)):
+        right = recogniser.name_if_alike(beheld)[:, rows].sum(axis=1)
     right[[not sketch.finished for sketch in sketches]] = LEAST
     doubts: NDArray[np.float64] = -np.log(np.maximum(right, LEAST))
     return doubts
