@@ -22,8 +22,7 @@ sheet: .venv/ready
 
 test: .venv/ready lint docs
 	.venv/bin/python tests/import_all.py
-	$(PYTEST) $(PARALLEL) --ignore tests/benchmarks
-	$(PYTEST) tests/benchmarks --override-ini addopts=-q --benchmark-disable
+	$(PYTEST) $(PARALLEL) --override-ini addopts=-q --benchmark-disable
 
 lint: .venv-test/ready
 	$(DEV)/ruff check .

@@ -4,9 +4,9 @@
 # can name it without loading the model's code.
 
 #: How freely lines are drawn.
-DEFAULT_TEMPERATURE = 0.8
+DEFAULT_TEMPERATURE = 0.6
 #: How freely a drawing goes its own way.
-DEFAULT_STRUCTURE_TEMPERATURE = 1.0
+DEFAULT_STRUCTURE_TEMPERATURE = 0.85
 #: How much to insist on the class.
 DEFAULT_GUIDANCE = 1.5
 #: How often to draw each sketch, to keep the best.

@@ -83,6 +83,22 @@ def test_what_was_drawn_before_counts_as_if_drawn_at_once() -> None:
         assert all(map(np.allclose, one.strokes, other.strokes))
 
 
+def test_going_over_the_same_spot_is_no_drawing(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However likely each of its points is, once it goes on and on."""
+    house = np.array([[0, 100], [0, 0], [50, -60], [100, 0], [100, 100], [0, 100], [0, 0.0]])
+    spot = tuple(np.array([[100.0 + i % 2, 100], [101, 100 + i % 3]]) for i in range(70))
+    line = np.array([[0.0, 95], [250, 100]])
+    tries = [
+        Sketch((line, *spot), "house", True, likelihood=-1.5),
+        Sketch((house, house[[1, 3]]), "house", True, likelihood=-6.5),
+    ]
+    monkeypatch.setattr(choosing, "sample", lambda *_, **__: tries)
+    seeds = [np.random.SeedSequence(5)]
+    assert sample_best(load(tiny), ["house"], seeds, tries=2, temperature=0.5) == tries[1:]
+
+
 def test_nothing_is_drawn_of_nothing(tiny: Path) -> None:
     assert sample_best(load(tiny), [], [], temperature=0.5) == []
 

@@ -17,10 +17,10 @@ from training.export import main as export
 from vpype_sketchformer.model import sampling
 from vpype_sketchformer.model.checkpoint import Checkpoint, load, save
 from vpype_sketchformer.model.mixture import Mixture
-from vpype_sketchformer.model.prefix import pens_of
+from vpype_sketchformer.model.prefix import Prefix, pens_of
 from vpype_sketchformer.model.sampling import draw_offsets, sample
 from vpype_sketchformer.model.transformer import UNKNOWN_QUALITY, log_likelihood
-from vpype_sketchformer.sketch import Sketch
+from vpype_sketchformer.sketch import DRAW, Sketch
 
 TINY = Path(__file__).parents[1] / "data" / "tiny.safetensors"
 
@@ -62,6 +62,26 @@ def test_more_sketches_than_a_batch_holds(checkpoint: Checkpoint) -> None:
     assert len(sketches) == sum(counted) == 300
     (last,) = sample(checkpoint, names[-1:], seeds(300)[-1:], temperature=0.5)
     assert same(last, sketches[-1])
+
+
+def test_more_completions_than_a_batch_holds(checkpoint: Checkpoint) -> None:
+    square = np.array([[20.0, 20], [90, 20], [90, 90], [20, 90], [20, 20]])
+    named = [checkpoint.classes[i] for i in range(90)]
+
+    def complete(start: int, count: int) -> list[Sketch]:
+        part = slice(start, start + count)
+        return sample(
+            checkpoint,
+            named[part],
+            seeds(90)[part],
+            temperature=0.5,
+            prefix=Prefix(square, np.full(4, DRAW), join=False),
+        )
+
+    together = complete(0, 90)
+    assert all(np.array_equal(sketch.strokes[0], square) for sketch in together)
+    for i in (0, 31, 89):
+        assert same(complete(i, 1)[0], together[i])
 
 
 def test_sketches_keep_to_the_limits(checkpoint: Checkpoint) -> None:

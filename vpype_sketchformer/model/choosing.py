@@ -27,7 +27,9 @@ Others = dict[str, list[NDArray[np.float64]]]
 FURTHER = 1_000_000
 #: What counts beside a nat of the class's probability: how far the nearest of the others is,
 #: and a nat of the drawing's own likelihood, the mean of its points.
-DIFFERENCE, LIKELIHOOD = 4.0, 1.5
+DIFFERENCE, LIKELIHOOD = 5.0, 1.5
+#: What is likelier than this, in the mean of its points, goes over one spot again and again.
+LIKELIEST = -4.5
 #: The least probability that is told from none.
 LEAST = 1e-4
 
@@ -107,7 +109,7 @@ def _judged(sketches: Sequence[Sketch]) -> tuple[NDArray[np.float64], NDArray[np
     seen = recogniser.look(drawings)
     rows = [recogniser.classes.index(sketch.label) for sketch in sketches]
     right = recogniser.name_if_alike(seen)[np.arange(len(rows)), rows]
-    likelihoods = np.array([sketch.likelihood for sketch in sketches])
+    likelihoods = np.minimum([sketch.likelihood for sketch in sketches], LIKELIEST)
     worth = np.log(np.maximum(right, LEAST)) + LIKELIHOOD * likelihoods
     return worth, looks(drawings, seen)
 
