@@ -8,9 +8,10 @@
 PYTHON ?= python3
 PACKAGE := pyproject.toml $(shell find vpype_sketchformer -name '*.py' -o -name '*.safetensors')
 DEV := .venv-test/bin
-# The tests of one file stay together: they share what was trained for them.
+# The tests of one file stay together: they share what was trained for them. One process more
+# than there are processors, since those that wait for a machine or a browser leave theirs idle.
 PYTEST := OMP_NUM_THREADS=1 $(DEV)/pytest
-PARALLEL := -n auto --dist loadfile
+PARALLEL = -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadfile
 QUICK := tests/test_sketch.py tests/layout tests/model/test_sampling.py \
 	tests/model/test_transformer.py tests/training/test_download.py tests/test_docs.py
 

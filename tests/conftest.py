@@ -15,8 +15,9 @@ from hypothesis import settings
 
 from vpype_sketchformer.model.checkpoint import load, save
 
-# What is admitted must not hang on chance; `--hypothesis-profile default` looks further.
-settings.register_profile("same", derandomize=True)
+# What is admitted must not hang on chance, nor on how busy a machine is;
+# `--hypothesis-profile default` looks further.
+settings.register_profile("same", derandomize=True, deadline=None)
 settings.load_profile("same")
 
 DATA = Path(__file__).parent / "data"

@@ -64,6 +64,8 @@ class TrainConfig:
         tell_quality: Share of drawings whose class is told that tell how good they are.
         tell_code: Share of drawings that tell their code.
         hide_coded: Share of these whose class is hidden.
+        code_price: What a nat costs that a code tells beside the class, where the encoder goes
+            on learning beside the model; 0: codes stay what they are.
         only_recognized: Leave out what the game did not recognise.
         compile: Compile the losses (``torch.compile``): twice as fast after two minutes, where
             there is a C++ compiler.
@@ -101,6 +103,7 @@ class TrainConfig:
     tell_quality: float = 0.85
     tell_code: float = 0.0
     hide_coded: float = 0.4
+    code_price: float = 0.0
     only_recognized: bool = True
     compile: bool = False
     seed: int = 1
@@ -164,7 +167,7 @@ def check(config: TrainConfig) -> None:
         )
     for name in POSITIVE:
         require(0 < values[name] < math.inf, f"setting '{name}' must be above 0.")
-    for name in ("warmup", "weight_decay", "balance", "seed"):
+    for name in ("warmup", "weight_decay", "balance", "code_price", "seed"):
         require(0 <= values[name] < math.inf, f"setting '{name}' must be 0 or more.")
     for name in SHARES:
         require(0 <= values[name] <= 1, f"setting '{name}' must be from 0 to 1.")

@@ -2,9 +2,10 @@ r"""The encoder: from a drawing to a code that tells its layout.
 
 A variational autoencoder on pictures (Kingma & Welling 2014): a code has to tell what is
 where, as a blurred picture, and what a recogniser sees, and costs what it tells beside the
-class. It is trained before the model that listens to it, and stays as it is then: codes that
-were learnt together with a model that draws well already were hardly listened to
-(training/LOG.md).
+class. It is trained before the model that listens to it, and stays as it is at first: codes
+that were learnt together with a model that draws well already were hardly listened to
+(training/LOG.md). Once the model listens, the encoder goes on learning beside it (the setting
+``code_price``), and codes tell what a drawing needs instead of its picture.
 
 Examples:
     The encoder of the model that ships, then a model that listens to it:

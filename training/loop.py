@@ -117,11 +117,15 @@ def validate(
     return Scores(offset / points, pen / points)
 
 
-def losses_of(model: Network, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return a network's losses; one that listens to codes reads them first."""
+def losses_of(model: Network, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a network's losses, offset and pen, (B, T), and what its codes tell, (B,).
+
+    One that listens to codes reads them first.
+    """
     if isinstance(model, Sketchformer):
-        return model.losses(batch, model.read_codes(batch))
-    return model.losses(batch)
+        codes, nats = model.read_codes(batch)
+        return *model.losses(batch, codes), nats
+    return *model.losses(batch), batch.real.new_zeros(len(batch.real), dtype=torch.float)
 
 
 def train_step(
@@ -129,7 +133,7 @@ def train_step(
     optimizers: list[torch.optim.Optimizer],
     batch: Batch,
     factor: float,
-    clip: float,
+    config: TrainConfig,
 ) -> tuple[Tensor, Tensor]:
     """One step of the optimisers, for which each process takes its rows of the batch.
 
@@ -137,18 +141,18 @@ def train_step(
         Offset and pen loss per point of the whole batch.
     """
     points, part = batch.real.sum(), batch.part(*place())
-    if len(part.labels):
+    offset, pen = torch.zeros(2, device=points.device).unbind()
+    learning = [p for p in model.parameters() if p.requires_grad]
+    if len(part.labels):  # there may be fewer drawings than processes
         with autocast(points.device):
-            offset, pen = (loss.sum() / points for loss in losses_of(model, part))
-        torch.autograd.backward(offset + pen)
+            offset, pen, told = (loss.sum() / points for loss in losses_of(model, part))
+        torch.autograd.backward(offset + pen + config.code_price * told)
         offset, pen = offset.detach(), pen.detach()
-    else:  # fewer drawings than processes
-        offset, pen = torch.zeros(2, device=points.device).unbind()
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.grad = torch.zeros_like(parameter)
-    add_up([offset, pen, *(p.grad for p in model.parameters() if p.grad is not None)])
-    nn.utils.clip_grad_norm_(model.parameters(), clip)
+    for parameter in learning:
+        if parameter.grad is None:  # nothing of it was needed here, but perhaps elsewhere
+            parameter.grad = torch.zeros_like(parameter)
+    add_up([offset, pen, *(p.grad for p in learning if p.grad is not None)])
+    nn.utils.clip_grad_norm_(learning, config.clip)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["full_lr"] * factor
@@ -216,6 +220,8 @@ def train(
     if isinstance(model, Sketchformer):
         longest = int(np.quantile(dataset.lengths[indices], 0.998)) + 1
         model.config = replace(model.config, longest=min(longest, config.context))
+        if config.code_price and config.tell_code:
+            model.teach_encoder()
     model.to(device).train()
     if config.compile:
         model.losses = torch.compile(model.losses, dynamic=True)  # type: ignore[method-assign]
@@ -255,7 +261,7 @@ def train(
         began = time.monotonic()
         torch.manual_seed(step_seed(config.seed, step, rank))
         batch = batch.to(device)
-        offset, pen = train_step(model, optimizers, batch, rate(step, config), config.clip)
+        offset, pen = train_step(model, optimizers, batch, rate(step, config), config)
         run.recent.append(float(offset + pen))
         if not math.isfinite(run.recent[-1]):
             bar.close()

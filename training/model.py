@@ -29,6 +29,8 @@ from vpype_sketchformer.model.transformer import (
 #: Numbers that tell how a drawing was altered: whether mirrored, its last stroke first, each
 #: stroke backwards; how far turned and how much wider (shares of the most).
 ALTERATIONS = 5
+#: Stages of eyes that never learn here: they know lines already.
+KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -288,7 +290,7 @@ class Sketchformer(nn.Module):
             self.code_gain = nn.Linear(CODE_HIDDEN, config.layers * 2 * d, bias=False)
             for part in (self.code_start, self.code_point, self.code_gain):
                 nn.init.zeros_(part.weight)
-            # Codes stay what they are: see ``training.encoder``.
+            # Codes stay what they are, unless ``teach_encoder`` is called.
             self.encoder = Encoder(config.code).requires_grad_(False)
             self.prior = Prior(classes, config.code).requires_grad_(False)
         for table in (self.start, self.label, self.strokes, self.pen):
@@ -298,24 +300,36 @@ class Sketchformer(nn.Module):
         init_mixture(self.mixture)
         nn.init.zeros_(self.pen_out.weight)
 
-    @torch.no_grad()
-    def read_codes(self, batch: Batch) -> Tensor | None:
+    def teach_encoder(self) -> None:
+        """Let codes become what the drawings need most: the encoder learns on from now on.
+
+        All but its first stages, which know lines already.
+        """
+        for part in (self.encoder.stages[KEPT:], self.encoder.code, self.prior):
+            part.requires_grad_(True)
+        self.encoder.log_spread.requires_grad_(True)
+
+    def read_codes(self, batch: Batch) -> tuple[Tensor | None, Tensor]:
         """Read the codes of a batch, in training no more exactly than they are known.
 
         Returns:
-            Codes with a 1 behind them, zeros where none is told, (B, code + 1); None of a
-            model without an encoder.
+            Codes with a 1 behind them, zeros where none is told, (B, code + 1), None of a
+            model without an encoder; and what each tells beside the class, nats (B,).
         """
+        nats = torch.zeros(len(batch.labels), device=batch.labels.device)
         if not self.config.code:
-            return None
+            return None, nats
         rows = batch.coded.nonzero()[:, 0]
-        told = torch.zeros(len(batch.labels), self.config.code + 1, device=rows.device)
+        told = nats.new_zeros(len(nats), self.config.code + 1)
         if len(rows):
-            codes = self.encoder(batch.pictures[rows])
+            codes, log_spread = self.encoder(batch.pictures[rows]), self.encoder.log_spread
+            beside = self.prior.divergence(codes, log_spread, batch.labels[rows])
+            nats = nats.index_put((rows,), beside)
             if self.training:
-                codes = codes + torch.randn_like(codes) * self.encoder.log_spread.exp()
-            told[rows] = torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
-        return told
+                codes = codes + torch.randn_like(codes) * log_spread.exp()
+            known = torch.cat([codes, torch.ones_like(codes[:, :1])], dim=1)
+            told = told.index_put((rows,), known)
+        return told, nats
 
     def stream(self, batch: Batch, codes: Tensor | None = None) -> Tensor:
         """Return what each position knows before its point, (B, T, width).

@@ -41,13 +41,13 @@ def main(config: Path, data: Path, steps: int) -> None:
     optimizers = build_optimizers(model, settings)
     batches = batches_of(settings, dataset, indices)
     for batch in islice(batches, WARM_UP):
-        train_step(model, optimizers, batch, 1.0, settings.clip)
+        train_step(model, optimizers, batch, 1.0, settings)
     began = time.process_time()
     with profile() as profiled:
         for _ in range(steps):
             with record_function("make a batch"):
                 batch = next(batches)
-            train_step(model, optimizers, batch, 1.0, settings.clip)
+            train_step(model, optimizers, batch, 1.0, settings)
     seconds = time.process_time() - began
     averages = profiled.key_averages()
     click.echo(averages.table(sort_by="self_cpu_time_total", row_limit=25))

@@ -43,7 +43,7 @@ from training.data.batches import epoch_order
 from training.data.dataset import Dataset, DatasetError
 from training.judge import RasterJudge, Residual
 from training.loop import stop_when_asked
-from training.model import Eyes
+from training.model import KEPT, Eyes
 from training.muon import Muon
 from training.precision import autocast
 from training.run_folder import RunFolder
@@ -54,8 +54,6 @@ from vpype_sketchformer.model.sight import STAGES, draw
 from vpype_sketchformer.model.way import WAY, follow
 from vpype_sketchformer.sketch import DRAW
 
-#: Stages of the eyes that never learn: they know lines already.
-KEPT = 2
 #: Share of drawings whose class the head of sizes is not told.
 HIDE_LABEL = 0.3
 #: Classes come in proportion to n ** BALANCE.

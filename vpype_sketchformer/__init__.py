@@ -6,7 +6,9 @@
 #: How freely lines are drawn.
 DEFAULT_TEMPERATURE = 0.6
 #: How freely a drawing goes its own way.
-DEFAULT_STRUCTURE_TEMPERATURE = 0.85
+DEFAULT_STRUCTURE_TEMPERATURE = 0.7
+#: How much more freely it chooses where a stroke begins.
+DEFAULT_LAYOUT = 1.7
 #: How much to insist on the class.
 DEFAULT_GUIDANCE = 1.5
 #: How often to draw each sketch, to keep the best.

@@ -60,7 +60,9 @@ def naive_sketch(model: Sketchformer, label: int, seed: np.random.SeedSequence) 
         mixtures = Mixture.from_output(model.mixture(stream)[0].numpy(), log_floor)
         last = mixtures.rows(slice(-1, None))
         dx, dy = (
-            draw_offsets(last, numbers[None, None, :3], TEMPERATURE, TEMPERATURE)[0, 0]
+            draw_offsets(last, numbers[None, None, :3], TEMPERATURE, np.full(1, TEMPERATURE))[
+                0, 0
+            ]
             * model.scale
         )
         x, y = np.rint(x + dx), np.rint(y + dy)
@@ -82,7 +84,8 @@ def test_sampling(
     model = from_checkpoint(checkpoint)
     seeds, cat = np.random.SeedSequence(1).spawn(count), checkpoint.classes.index("cat")
 
-    style = {"temperature": TEMPERATURE, "structure_temperature": TEMPERATURE, "guidance": 1.0}
+    style = {"temperature": TEMPERATURE, "structure_temperature": TEMPERATURE}
+    style |= {"layout": 1.0, "guidance": 1.0}
 
     naive_sketch(model, cat, seeds[0])
     began = time.perf_counter()

@@ -91,7 +91,7 @@ def our_steps(dataset: Dataset, changes: tuple[str, ...]) -> Iterator[int]:
         model.losses = torch.compile(model.losses, dynamic=True)  # type: ignore[method-assign]
     optimizers = build_optimizers(model, config)
     for step, batch in enumerate(batches_of(config, dataset, indices)):
-        train_step(model, optimizers, batch, rate(step, config), config.clip)
+        train_step(model, optimizers, batch, rate(step, config), config)
         yield int(batch.real.sum())
 
 

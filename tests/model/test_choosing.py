@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from vpype_sketchformer.model import choosing
 from vpype_sketchformer.model.checkpoint import CheckpointError, bundled, load
-from vpype_sketchformer.model.choosing import Others, sample_best
+from vpype_sketchformer.model.choosing import Drawn, sample_best
 from vpype_sketchformer.model.recogniser import Recogniser
 from vpype_sketchformer.model.recogniser import bundled as recogniser
 from vpype_sketchformer.model.sampling import sample
@@ -71,16 +71,36 @@ def test_what_was_drawn_before_counts_as_if_drawn_at_once() -> None:
     labels = ["apple"] * 8
     seeds = np.random.SeedSequence(2).spawn(len(labels))
     at_once = sample_best(model, labels, seeds, temperature=0.8)
-    others: Others = {}
+    before: Drawn = {}
     in_parts = [
         sketch
         for part in (slice(0, 3), slice(3, 8))
         for sketch in sample_best(
-            model, labels[part], seeds[part], others=others, temperature=0.8
+            model, labels[part], seeds[part], before=before, temperature=0.8
         )
     ]
     for one, other in zip(at_once, in_parts, strict=True):
         assert all(map(np.allclose, one.strokes, other.strokes))
+
+
+def test_a_good_try_that_was_not_taken_serves_the_next(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two good ones in the tries of the first, none in those of the second."""
+    house = np.array([[0, 100], [0, 0], [50, -60], [100, 0], [100, 100], [0, 100], [0, 0.0]])
+    door = np.array([[40, 100], [40, 60], [60, 60], [60, 100.0]])
+    scrap = np.array([[0.0, 95], [250, 100]])
+    good = [
+        Sketch((house * [1, k], house[[1, 3]] * [1, k], door), "house", True, likelihood=-6.5)
+        for k in (1, 2)
+    ]
+    bad = [Sketch((scrap * [1, k],), "house", True, likelihood=-7.5) for k in (1, 2)]
+    cut = Sketch((house, door), "house", finished=False, likelihood=-5.0)
+    tries = [*good, cut, *bad, cut]
+    monkeypatch.setattr(choosing, "sample", lambda *_, **__: tries)
+    seeds = np.random.SeedSequence(5).spawn(2)
+    taken = sample_best(load(tiny), ["house"] * 2, seeds, tries=3, temperature=0.5)
+    assert sorted(map(tries.index, taken)) == [0, 1]
 
 
 def test_going_over_the_same_spot_is_no_drawing(

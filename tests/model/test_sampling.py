@@ -122,7 +122,7 @@ def mixture() -> Mixture:
 
 def draw(mixture: Mixture, temperature: float, count: int = 20000) -> np.ndarray:
     numbers = np.random.default_rng(6).random((1, count, 3))
-    return draw_offsets(mixture, numbers, temperature, temperature)[0]
+    return draw_offsets(mixture, numbers, temperature, np.full(1, temperature))[0]
 
 
 def oracle(mixture: Mixture, temperature: float) -> distributions.Distribution:

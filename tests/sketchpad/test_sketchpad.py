@@ -341,6 +341,7 @@ def test_strokes_come_from_the_drawings_of_sketchgen(tiny: Path, one_line: bool)
         model.classes[:6],
         seeds,
         temperature=0.3,
+        layout=1.0,
         guidance=1.0,
         one_line=one_line,
         retries=0,

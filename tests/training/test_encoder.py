@@ -70,6 +70,34 @@ def test_a_model_is_given_an_encoder_that_stays_as_it_is(
     assert after.tensors["code_gain.weight"].any()
 
 
+def test_an_encoder_goes_on_learning_where_its_codes_have_a_price(
+    data: Path, learnt: Path, tmp_path: Path
+) -> None:
+    """With the model, all but its first stages; its prior with it."""
+    first = train_with(data, tmp_path / "first")
+    assert first.exit_code == 0, first.output
+    model = tmp_path / "first" / "model.safetensors"
+    file = learnt / "encoder.safetensors"
+    words = ("--from", model, "--encoder", file, "--set=tell_code=0.5", "--set=code_price=0.1")
+    said = train_with(data, tmp_path / "second", *words)
+    assert said.exit_code == 0, said.output
+    after = load(tmp_path / "second" / "model.safetensors").tensors
+    before = encoder.load(file, datasets.load(data).classes)
+    kept = {
+        name
+        for name, tensor in before.items()
+        if (after[name] == tensor.astype(np.float16)).all()
+    }
+    assert {"encoder.stem.weight", "encoder.stages.1.first.weight"} <= kept
+    assert not kept & {
+        "encoder.code.weight",
+        "encoder.log_spread",
+        "encoder.stages.2.first.weight",
+        "prior.mean",
+        "prior.log_spread",
+    }
+
+
 def test_without_an_encoder_no_codes_are_told(data: Path, tmp_path: Path) -> None:
     said = train_with(data, tmp_path, "--set", "tell_code=0.5")
     assert said.exit_code == 0

@@ -1050,7 +1050,7 @@ def test_the_loss_is_nats_per_real_point_in_pixels(
     assert batch.real.float().mean() < 0.6
     offset, pen, points = np.sum(oracle(model, batch), axis=0)
     untouched: list[torch.optim.Optimizer] = []
-    losses = loop.train_step(model, untouched, batch, 1.0, clip=1.0)
+    losses = loop.train_step(model, untouched, batch, 1.0, TrainConfig())
     model.zero_grad()
     # Mixed precision rounds the stream; the loss itself does not.
     assert float(losses[0]) == pytest.approx(offset / points, rel=0.01)

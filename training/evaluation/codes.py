@@ -94,9 +94,8 @@ def likelihoods(checkpoint: Checkpoint, dataset: Dataset, split: Split, codes: C
     sums = np.zeros(4)
     drawings = evaluation_batches(dataset, held, 16384, coded=True)
     for _, batch in tqdm(drawings, desc="codes", unit="batch", disable=None):
-        told = network.read_codes(batch)
+        told, nats = network.read_codes(batch)
         assert told is not None
-        nats = network.prior.divergence(told[:, :-1], network.encoder.log_spread, batch.labels)
         without, with_code = (
             float(sum(part.sum() for part in network.losses(batch, known)))
             for known in (None, told)

@@ -71,7 +71,7 @@ for pair in circle:cat eyes:face triangle:house spiral:snail letter:; do
 done
 
 # Twelve like a drawing, and what lies between (the drawing in black, the model's in red).
-vpype sketchgen --seed 3 --class cat write "$work/cat.svg"
+vpype sketchgen --seed 7 --class cat write "$work/cat.svg"
 vpype read "$work/cat.svg" sketchvary --seed 1 -n 12 --amount 0.5 grid 4 3 \
     color -l 1 black color -l 2 red write "$work/out.svg"
 picture vary-cat 900

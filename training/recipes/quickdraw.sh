@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The model that ships, vpype_sketchformer/models/quickdraw.safetensors: from the drawings to the
-# file, in seven lessons, on people's drawings only. Run from the top of the checkout, with 254,274
+# file, in eight lessons, on people's drawings only. Run from the top of the checkout, with 254,274
 # of Google's drawings in data/google; `python -m training.download all -o data/google` fetches all
 # fifty million. training/LOG.md tells how it really went, on a busy machine.
 set -euo pipefail
@@ -30,10 +30,14 @@ python -m training.train training/configs/altered.toml $data --out runs/longer \
 python -m training.train training/configs/altered.toml $data --out runs/longest \
     --from runs/longer/model.safetensors --set steps=4800 --set seed=9 \
     --set lr=2e-3 --set muon_lr=0.014
+# Now that it listens, codes learn to tell what it needs most to know.
+python -m training.train training/configs/altered.toml $data --out runs/listened \
+    --from runs/longest/model.safetensors --set steps=3450 --set seed=10 \
+    --set lr=2e-3 --set muon_lr=0.014 --set code_price=0.01
 
 # What guidance leads away from: drawings of nothing in particular, by a small network.
 python -m training.train training/configs/guide.toml $data --out runs/guide
-python -m training.export runs/longest/model.safetensors --guide runs/guide/model.safetensors \
+python -m training.export runs/listened/model.safetensors --guide runs/guide/model.safetensors \
     -o runs/quickdraw.safetensors
 
 # The file that ships says how it scores; training/recipes/evaluate.sh has all figures.

@@ -34,7 +34,7 @@ from vpype_sketchformer.commands.support.progress import progress
 from vpype_sketchformer.layout.grid import Sheet
 
 if TYPE_CHECKING:
-    from vpype_sketchformer.model.choosing import Others
+    from vpype_sketchformer.model.choosing import Drawn
     from vpype_sketchformer.sketch import Sketch
 
 
@@ -61,21 +61,21 @@ class _Memory(Memory):
         drawing: What to draw, as it was the last time.
         stock: Sketches that are drawn and not dealt.
         dealt: How many are.
-        others: What has been drawn so, so that what follows differs.
+        before: What has been drawn so, so that what follows differs.
         layers: The layers of what has been drawn, by name.
     """
 
     drawing: _Drawing | None = None
     stock: deque[Sketch] = field(default_factory=deque)
     dealt: int = 0
-    others: Others = field(default_factory=dict)
+    before: Drawn = field(default_factory=dict)
     layers: dict[str, int] = field(default_factory=dict)
 
     def deal(self, drawing: _Drawing, count: int, expected: int) -> list[Sketch]:
         """Return the next sketches, drawing all that are ``expected`` in one batch."""
         if drawing != self.drawing:
             self.stock.clear()
-            self.others = {}
+            self.before = {}
             if self.drawing is None or drawing.seed != self.drawing.seed:
                 self.dealt = 0
             self.drawing = drawing
@@ -100,7 +100,7 @@ class _Memory(Memory):
                 pen_temperature=drawing.pen_temperature,
                 guidance=drawing.guidance,
                 tries=drawing.tries,
-                others=self.others,
+                before=self.before,
                 progress=advance,
             )
 
@@ -109,7 +109,7 @@ class _Memory(Memory):
         classes = drawing.classes
         name = classes[number % len(classes)]
         same = [n for n in range(number + 1) if classes[n % len(classes)] == name]
-        self.others = {}
+        self.before = {}
         return self.draw(drawing, same)[-1:]
 
     def layer_id(self, name: str, document: vp.Document, first: int) -> int:

@@ -24,6 +24,10 @@ from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.sight import Array, Stroke
 from vpype_sketchformer.model.transformer import norm, on_one_thread
 
+#: How far codes are invented from the middle of a class, as a share of how far people's are:
+#: further out, few that a Gaussian invents are anybody's.
+INVENTED = 0.7
+
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
@@ -68,8 +72,9 @@ class Encoder:
         return sight.lay_out(own)
 
     def invent(self, label: str | None, rng: np.random.Generator, count: int) -> Array:
-        """Draw codes as those of a class are spread, (count, code); None is any drawing."""
+        """Draw codes as those of a class lie, (count, code); None is any drawing."""
         mean, spread = self._prior(label)
+        spread = np.float32(INVENTED) * spread
         return mean + spread * rng.standard_normal((count, len(mean))).astype(np.float32)
 
     def vary(

@@ -17,6 +17,8 @@ from vpype_sketchformer.model.sight import Array, Stroke
 
 #: How wide and high blurred pictures are.
 COARSE = 16
+#: How wide rows of `looks` are.
+WIDTH = COARSE * COARSE + sight.STAGES[-1]
 #: What no two rows of `looks` are further apart than.
 FARTHEST = 8**0.5
 #: The least length.

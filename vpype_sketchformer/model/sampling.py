@@ -7,8 +7,9 @@ Temperature is that of sketch-rnn (Ha & Eck 2017, section 3.2): the standard dev
 multiplied by its square root. The mixture's logits, which sketch-rnn divides by the same, have
 a temperature of their own here: which way a drawing goes on is its structure, how exactly it
 goes there the calm of its line, and people's structures with calm lines is what one wants on
-paper. So has the pen: the end of a sketch is a rare event at every point, and sharpening it
-away leaves sketches that never end.
+paper. Where a stroke begins it may be higher once more: that is a drawing's layout, while a
+stroke that runs astray is lost. The pen has a temperature as well: the end of a sketch is a
+rare event at every point, and sharpening it away leaves sketches that never end.
 
 Guidance (Ho & Salimans 2022) leans on what makes the class different from drawings at large:
 p(x | class) * (p(x | class) / p(x)) ** (guidance - 1). For the offset, whose mixture has no
@@ -26,7 +27,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from vpype_sketchformer import DEFAULT_GUIDANCE, DEFAULT_STRUCTURE_TEMPERATURE
+from vpype_sketchformer import (
+    DEFAULT_GUIDANCE,
+    DEFAULT_LAYOUT,
+    DEFAULT_STRUCTURE_TEMPERATURE,
+)
 from vpype_sketchformer.model.checkpoint import Checkpoint
 from vpype_sketchformer.model.features import Array, point_features
 from vpype_sketchformer.model.mixture import Mixture
@@ -73,6 +78,7 @@ def sample(
     *,
     temperature: float,
     structure_temperature: float = DEFAULT_STRUCTURE_TEMPERATURE,
+    layout: float = DEFAULT_LAYOUT,
     pen_temperature: float = 1.0,
     guidance: float = DEFAULT_GUIDANCE,
     quality: int = BEST_QUALITY,
@@ -91,6 +97,7 @@ def sample(
         temperature: How freely lines are drawn, above 0; 1 is as people drew.
         structure_temperature: How freely a drawing chooses its way, above 0; 1 is as people
             did.
+        layout: How much more freely it chooses where a stroke begins: times that.
         pen_temperature: How freely it lifts the pen and ends.
         guidance: How much to insist on the class; 1 is not at all.
         quality: How good a drawing of its class to ask for, see
@@ -105,7 +112,9 @@ def sample(
         One sketch for each label. Retries are drawn side by side, and the first to end is
         kept; if none ends, the sketch is not ``finished``.
     """
-    style = _Style(temperature, structure_temperature, pen_temperature, guidance, one_line)
+    style = _Style(
+        temperature, structure_temperature, layout, pen_temperature, guidance, one_line
+    )
     strokes = ONE_STROKE if one_line else ANY_STROKES
     network = network_of(checkpoint)
     readings = Readings(network, strokes, quality)
@@ -173,6 +182,7 @@ class _Style:
 
     temperature: float
     structure_temperature: float
+    layout: float
     pen_temperature: float
     guidance: float
     one_line: bool
@@ -319,7 +329,7 @@ def grow(
         After every point, the strokes that were finished by it. Who stops asking stops the
         drawing.
     """
-    style = _Style(temperature, structure_temperature, 1.0, guidance, one_line)
+    style = _Style(temperature, structure_temperature, 1.0, 1.0, guidance, one_line)
     tasks = [
         _Task(i, label, _generator(seed, 0))
         for i, (label, seed) in enumerate(zip(labels, seeds, strict=True))
@@ -393,7 +403,8 @@ def _strokes(
     for at in range(undrawn, most):
         numbers = rows.numbers[:, at - undrawn]
         if at >= given:
-            offset, density = _choose_offset(reader, other, numbers, style)
+            begins = rows.begins == at
+            offset, density = _choose_offset(reader, other, numbers, begins, style)
             # The model knows whole pixels only.
             rows.points[:, at] = np.rint(rows.before(at) + offset)
             rows.densities += density
@@ -506,7 +517,11 @@ class _Rows:
 
 
 def _choose_offset(
-    reader: _Reader, other: _Reader | None, numbers: NDArray[np.float64], style: _Style
+    reader: _Reader,
+    other: _Reader | None,
+    numbers: NDArray[np.float64],
+    begins: NDArray[np.bool_],
+    style: _Style,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Choose the next offsets.
 
@@ -514,6 +529,7 @@ def _choose_offset(
         reader: What is known of the drawings.
         other: What is known of drawings at large.
         numbers: Random numbers, (n, NUMBERS).
+        begins: Where a stroke begins, (n,).
         style: How to draw.
 
     Returns:
@@ -522,7 +538,8 @@ def _choose_offset(
     n = len(numbers)
     count = 1 if other is None else CANDIDATES
     draws = numbers[:, : 3 * count].reshape(n, count, 3)
-    drawn = draw_offsets(reader.mixture, draws, style.temperature, style.structure_temperature)
+    structure = style.structure_temperature * np.where(begins, style.layout, 1.0)
+    drawn = draw_offsets(reader.mixture, draws, style.temperature, structure)
     offsets = drawn * reader.network.scale  # (n, m, 2)
     density = reader.log_density(offsets)  # (n, m)
     if other is None:
@@ -537,7 +554,7 @@ def draw_offsets(
     mixture: Mixture,
     numbers: NDArray[np.float64],
     temperature: float,
-    structure_temperature: float,
+    structure_temperature: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Draw offsets from mixtures.
 
@@ -545,13 +562,14 @@ def draw_offsets(
         mixture: One mixture per row, n rows.
         numbers: Uniform random numbers, (n, m, 3).
         temperature: Its root multiplies the deviations.
-        structure_temperature: Divides the logits.
+        structure_temperature: Divides the logits of each row, (n,).
 
     Returns:
         Offsets in model units, (n, m, 2).
     """
     n, m, _ = numbers.shape
-    logits = np.repeat(mixture.logits.astype(np.float64) / structure_temperature, m, axis=0)
+    logits = mixture.logits.astype(np.float64) / structure_temperature[:, None]
+    logits = np.repeat(logits, m, axis=0)
     chosen = _categorical(logits, numbers[..., 0].ravel()).reshape(n, m)
     rows = np.arange(n)[:, None]
     # Box & Muller 1958: two normal numbers from two uniform ones.

@@ -57,7 +57,7 @@ CLEAREST = 3
 DENSITY = 3
 #: How much further away a variation counts for each nat of doubt that it is of the drawing's
 #: class, and for each by which its points, in the mean, are less likely.
-DOUBTFUL, UNLIKELY = 0.08, 0.4
+DOUBTFUL, UNLIKELY = 0.8, 0.4
 #: A step costs the cube of the logarithm by which it is too long or too short, and a drawing
 #: that is taken for neither end so much for each nat of doubt.
 DOUBT = 0.075
@@ -171,6 +171,7 @@ def vary(
         codes=wanted,
         progress=progress,
         retries=0 if tries > 1 else RETRIES,
+        layout=1.0,  # which the code tells
         **style,
     )
     if tries == 1:
@@ -180,8 +181,8 @@ def vary(
     drawings = [seen.strokes, *(sketch.strokes for sketch in drawn)]
     beheld = bundled_recogniser().look(drawings)
     source, *rows = looks(drawings, beheld)
+    far += DOUBTFUL * _doubts(drawn, beheld[1:], [seen.label])
     away = amount * far + (1.0 - amount) * nearest(np.stack(rows), [source])
-    away += DOUBTFUL * _doubts(drawn, beheld[1:], [seen.label])
     cut = [not sketch.finished for sketch in drawn]
     # Those that ended come first.
     order = np.lexsort(np.stack([away, cut]))
@@ -272,7 +273,16 @@ def morph(
             done += finished
             progress(done / total)
 
-        return sample(model, labels, seeds, codes=codes, retries=0, progress=advance, **style)
+        return sample(
+            model,
+            labels,
+            seeds,
+            codes=codes,
+            layout=1.0,  # which the codes tell
+            retries=0,
+            progress=advance,
+            **style,
+        )
 
     names = [end if isinstance(end, str) else end.label for end in ends]
     label = names[0] if names[0] == names[1] else None
