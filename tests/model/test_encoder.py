@@ -14,7 +14,7 @@ from training.data.readers import read_ndjson
 from training.export import from_checkpoint
 from training.model import Batch
 from vpype_sketchformer.model.checkpoint import Checkpoint, load
-from vpype_sketchformer.model.encoder import INVENTED, Encoder
+from vpype_sketchformer.model.encoder import INVENTED_SPREAD, Encoder
 from vpype_sketchformer.model.sampling import network_of, sample
 from vpype_sketchformer.model.transformer import ANY_STROKES, Conditions, KVCache
 
@@ -116,9 +116,13 @@ def test_codes_are_spread_as_their_class_is(encoder: Encoder) -> None:
         encoder.vary(code, name, 1.0, rng, 4000),
     ):
         np.testing.assert_allclose(codes.mean(axis=0), mean, atol=0.1)
-        np.testing.assert_allclose(codes.std(axis=0), INVENTED * np.exp(spread), rtol=0.1)
+        np.testing.assert_allclose(
+            codes.std(axis=0), INVENTED_SPREAD * np.exp(spread), rtol=0.1
+        )
     half = encoder.vary(code, name, 0.5, rng, 4000)
-    np.testing.assert_allclose(half.std(axis=0), 0.5 * INVENTED * np.exp(spread), rtol=0.1)
+    np.testing.assert_allclose(
+        half.std(axis=0), 0.5 * INVENTED_SPREAD * np.exp(spread), rtol=0.1
+    )
 
 
 def test_sketches_listen_to_their_codes(checkpoint: Checkpoint) -> None:

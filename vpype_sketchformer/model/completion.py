@@ -182,7 +182,6 @@ def complete(
         "one_line": one_line,
         "temperature": temperature,
         "structure_temperature": structure_temperature,
-        "layout": 1.0,  # the drawing has one already
         "guidance": guidance,
     }
     begun = _Beginning(

@@ -26,7 +26,7 @@ from vpype_sketchformer.model.transformer import norm, on_one_thread
 
 #: How far codes are invented from the middle of a class, as a share of how far people's are:
 #: further out, few that a Gaussian invents are anybody's.
-INVENTED = 0.7
+INVENTED_SPREAD = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Encoder:
     def invent(self, label: str | None, rng: np.random.Generator, count: int) -> Array:
         """Draw codes as those of a class lie, (count, code); None is any drawing."""
         mean, spread = self._prior(label)
-        spread = np.float32(INVENTED) * spread
+        spread = np.float32(INVENTED_SPREAD) * spread
         return mean + spread * rng.standard_normal((count, len(mean))).astype(np.float32)
 
     def vary(

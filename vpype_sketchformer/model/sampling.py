@@ -97,7 +97,8 @@ def sample(
         temperature: How freely lines are drawn, above 0; 1 is as people drew.
         structure_temperature: How freely a drawing chooses its way, above 0; 1 is as people
             did.
-        layout: How much more freely it chooses where a stroke begins: times that.
+        layout: How much more freely it chooses where a stroke begins: times that. Not where
+            a prefix or a code tells the layout.
         pen_temperature: How freely it lifts the pen and ends.
         guidance: How much to insist on the class; 1 is not at all.
         quality: How good a drawing of its class to ask for, see
@@ -112,6 +113,8 @@ def sample(
         One sketch for each label. Retries are drawn side by side, and the first to end is
         kept; if none ends, the sketch is not ``finished``.
     """
+    if prefix is not None or codes is not None:
+        layout = 1.0
     style = _Style(
         temperature, structure_temperature, layout, pen_temperature, guidance, one_line
     )

@@ -171,7 +171,6 @@ def vary(
         codes=wanted,
         progress=progress,
         retries=0 if tries > 1 else RETRIES,
-        layout=1.0,  # which the code tells
         **style,
     )
     if tries == 1:
@@ -273,16 +272,7 @@ def morph(
             done += finished
             progress(done / total)
 
-        return sample(
-            model,
-            labels,
-            seeds,
-            codes=codes,
-            layout=1.0,  # which the codes tell
-            retries=0,
-            progress=advance,
-            **style,
-        )
+        return sample(model, labels, seeds, codes=codes, retries=0, progress=advance, **style)
 
     names = [end if isinstance(end, str) else end.label for end in ends]
     label = names[0] if names[0] == names[1] else None
